@@ -1,0 +1,1 @@
+"""The rules of prepaid credits: standard library only, no input and no output."""

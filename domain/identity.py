@@ -1,0 +1,77 @@
+"""Who is asking, and what their credential may do."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from domain.units import OWN_CREDITS, AccountId, KeyNumber, PurseId
+
+
+class Role(StrEnum):
+    """What an account may do; changed by the operator's command line only."""
+
+    USER = "USER"
+    ADMIN = "ADMIN"
+
+
+class AccountStatus(StrEnum):
+    """Whether an account may act."""
+
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+
+
+class Scope(StrEnum):
+    """What an API key may be used for; a session may do both."""
+
+    READ = "READ"
+    ASK = "ASK"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """The caller, as the database knew it when the request came in.
+
+    `session_id` is what row-level security goes by; `purse` is what this credential spends from.
+    """
+
+    account_id: AccountId
+    session_id: UUID
+    role: Role
+    scopes: frozenset[Scope] = frozenset(Scope)
+    api_key_number: KeyNumber = OWN_CREDITS
+    purse_key_number: KeyNumber = OWN_CREDITS
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role is Role.ADMIN
+
+    @property
+    def purse(self) -> PurseId:
+        return PurseId(self.account_id, self.purse_key_number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A customer: one person, one balance. What the reader may not see is null."""
+
+    id: AccountId
+    email: str | None
+    email_confirmed: bool | None
+    display_name: str | None
+    role: Role
+    status: AccountStatus
+    suspension_reason: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A started session. The access token is short-lived; the refresh token is shown this once."""
+
+    account_id: AccountId
+    access_token: str
+    access_token_expires_at: datetime
+    refresh_token: str
+    refresh_token_expires_at: datetime
