@@ -1,0 +1,144 @@
+"""The provider's side of the chat-completions wire: requests read, answers and errors written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+_ANSWER_LIMIT_FIELDS: Final = ("max_completion_tokens", "max_tokens")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A question as it arrives at the provider."""
+
+    model: str
+    messages: tuple[tuple[str, str], ...]
+    """Role and content."""
+
+    answer_tokens_max: int | None
+    is_stream: bool
+    wants_usage: bool
+    """In a stream; whole answers always carry it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """The token counts that go with an answer."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    answer_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the provider answers."""
+
+    id: str
+    model: str
+    pieces: tuple[str, ...]
+    """The text, token by token."""
+
+    finish_reason: str
+    usage: Usage | None
+
+
+def read_request(body: bytes) -> Request | None:
+    """The question; None when it is not one."""
+    try:
+        request: object = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    match request:
+        case {"model": str(model), "messages": [_, *_] as messages, **options}:
+            pass
+        case _:
+            return None
+    read = tuple(
+        (role, content)
+        for message in messages
+        if isinstance(message, dict)
+        and isinstance(role := message.get("role"), str)
+        and isinstance(content := message.get("content"), str)
+    )
+    if len(read) != len(messages):
+        return None
+    limits = [
+        limit for field in _ANSWER_LIMIT_FIELDS if isinstance(limit := options.get(field), int)
+    ]
+    return Request(
+        model=model,
+        messages=read,
+        answer_tokens_max=min(limits, default=None),
+        is_stream=options.get("stream") is True,
+        wants_usage=options.get("stream_options") == {"include_usage": True},
+    )
+
+
+def whole_answer(answer: Answer) -> bytes:
+    body: dict[str, object] = {
+        **_head(answer, "chat.completion"),
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "".join(answer.pieces)},
+                "finish_reason": answer.finish_reason,
+            }
+        ],
+    }
+    if answer.usage is not None:
+        body["usage"] = _usage(answer.usage)
+    return orjson.dumps(body)
+
+
+def chunks(answer: Answer, *, wants_usage: bool) -> Iterator[bytes]:
+    """The answer as server-sent events, to the end that every whole stream has."""
+    yield _chunk(answer, {"role": "assistant", "content": ""}, None)
+    for piece in answer.pieces:
+        yield _chunk(answer, {"content": piece}, None)
+    yield _chunk(answer, {}, answer.finish_reason)
+    if wants_usage and answer.usage is not None:
+        head = _head(answer, "chat.completion.chunk")
+        yield _event({**head, "choices": [], "usage": _usage(answer.usage)})
+    yield b"data: [DONE]\n\n"
+
+
+def error(message: str, *, code: str) -> bytes:
+    return orjson.dumps({"error": {"message": message, "type": code, "param": None, "code": code}})
+
+
+def models(names: tuple[str, ...]) -> bytes:
+    data = [
+        {"id": name, "object": "model", "created": 0, "owned_by": "simulated"} for name in names
+    ]
+    return orjson.dumps({"object": "list", "data": data})
+
+
+def _chunk(answer: Answer, delta: dict[str, str], finish_reason: str | None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return _event({**_head(answer, "chat.completion.chunk"), "choices": [choice]})
+
+
+def _event(data: dict[str, object]) -> bytes:
+    return b"data: " + orjson.dumps(data) + b"\n\n"
+
+
+def _head(answer: Answer, kind: str) -> dict[str, object]:
+    return {
+        "id": answer.id,
+        "object": kind,
+        "created": 0,
+        "model": answer.model,
+        "system_fingerprint": "simulated",
+    }
+
+
+def _usage(usage: Usage) -> dict[str, object]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.answer_tokens,
+        "total_tokens": usage.prompt_tokens + usage.answer_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+    }

@@ -1,0 +1,104 @@
+"""What the rules need from the outside world, as ports.
+
+Adapters keep these promises for real providers; working fakes keep them in tests.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from domain.answers import FinishReason
+from domain.errors import ProviderFailure, TallystickError
+from domain.pricing import Tokens
+from domain.questions import Message
+from domain.units import HoldId
+
+ATTEMPTS_MAX: Final = 5
+"""Tries at providers for one answer, over all routes: as many as an answer can show."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCall:
+    """One question on its way to a provider.
+
+    It names the open hold that pays for it, so that no code can call a provider without one.
+    """
+
+    hold: HoldId
+    upstream_name: str
+    messages: tuple[Message, ...]
+    answer_tokens_max: int
+    """What the hold paid for, and what the provider is told."""
+
+    deadline_seconds: float
+    """For everything together: connecting, waiting, reading, trying again."""
+
+    temperature: float | None = None
+    attempts_max: int = ATTEMPTS_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttempt:
+    """One try at a provider that gave no usable answer, to be kept as a usage record."""
+
+    reason: ProviderFailure
+    latency_ms: int
+    detail: str
+    """For the operator's log: our words and a status code, never the provider's text."""
+
+    tokens: Tokens | None = None
+    """What the provider says it used all the same: our loss."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A finished answer that is not empty, and the tries it took."""
+
+    text: str
+    finish_reason: FinishReason
+    tokens: Tokens | None
+    """None when the provider reported no usage. A reported zero is a zero."""
+
+    latency_ms: int
+    """Of the try that succeeded, from sending it to the last byte."""
+
+    first_token_ms: int | None = None
+    """None when the answer came whole."""
+
+    failed_attempts: tuple[FailedAttempt, ...] = ()
+    """The tries before it, oldest first."""
+
+
+class ModelFailed(TallystickError):
+    """No try gave a usable answer. What the caller is told is ProviderFailed, with the reason."""
+
+    def __init__(
+        self,
+        reason: ProviderFailure,
+        failed_attempts: Sequence[FailedAttempt],
+        *,
+        another_route_may_answer: bool = False,
+    ) -> None:
+        self.reason = reason
+        self.failed_attempts = tuple(failed_attempts)
+        self.another_route_may_answer = another_route_may_answer
+        """Nothing of an answer had begun, and the fault is the route's, not the question's."""
+        super().__init__(f"No usable answer: {reason}, tries made: {len(failed_attempts)}.")
+
+
+class ModelProvider(Protocol):
+    """Whoever answers questions."""
+
+    async def complete(self, call: ModelCall) -> Completion:
+        """Answer within the deadline, or raise ModelFailed with every try that was made.
+
+        A call that is canceled stops its provider's work as well as it can.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Tells the time, with its zone."""
+
+    def now(self) -> datetime: ...
