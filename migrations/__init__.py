@@ -1,0 +1,1 @@
+"""How the database came to have its present form, one step a file."""

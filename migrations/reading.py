@@ -1,0 +1,15 @@
+"""Reads the SQL that lies beside the migrations."""
+
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent / "sql"
+
+
+def function(name: str) -> str:
+    """The one statement of a file that creates a function."""
+    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def statements(name: str) -> list[str]:
+    """The statements of a file, each ended by a semicolon at the end of a line."""
+    return [part for part in function(name).split(";\n") if part.strip()]

@@ -1,0 +1,6 @@
+-- Whether the session in force belongs to an active administrator, read afresh from the account.
+CREATE FUNCTION caller_is_admin() RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = tallystick, pg_temp AS $$
+  SELECT coalesce(
+    (SELECT a.role = 'ADMIN' FROM accounts a WHERE a.id = (SELECT caller_account_id())), false)
+$$
