@@ -1,0 +1,177 @@
+"""Answers questions, paid from a purse: first the hold, then the answer, then the charge."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+from uuid import UUID
+
+from domain.answers import Answer, AnswerBeginning, AnswerStatus
+from domain.errors import InsufficientCredits, NotFound, ProviderFailed, ProviderFailure
+from domain.identity import Viewer
+from domain.ledger import Balance, Holds, HoldTaken, Once
+from domain.pricing import Model, prompt_tokens_bound
+from domain.questions import Question, check, digest
+from domain.reporting import Reader
+from domain.running import Finished, Run, Running
+from domain.units import AnswerId, Microcredits, ModelId, PurseId
+
+OPERATION: Final = "askAI"
+_POLL_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The question was accepted; the answer is finished, or as far as it came in the time given."""
+
+    answer: Answer
+    balance: Balance
+    replayed: bool
+
+
+class Admission(Protocol):
+    """Says who may ask now."""
+
+    def admit(self, viewer: Viewer) -> None:
+        """Count one question; raises RateLimited when there were too many lately."""
+        ...
+
+
+class PriceBook(Protocol):
+    """The models that can be asked, with the prices that hold now."""
+
+    async def find(self, model_id: ModelId | None) -> Model | None:
+        """An enabled model that somebody here serves; the default one when none is named."""
+        ...
+
+
+class StoredAnswers(Protocol):
+    """Answers as the database has them, whoever runs them."""
+
+    async def find(self, answer_id: AnswerId) -> tuple[Answer, UUID | None]:
+        """An answer, and the process that runs or ran it. Raises NotFound."""
+        ...
+
+
+class Balances(Protocol):
+    """What purses hold, as their owner may see it."""
+
+    async def balances(
+        self, reader: Reader, purses: Sequence[PurseId]
+    ) -> dict[PurseId, Balance]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Accepts questions, starts their answers, and waits for them as long as the caller likes."""
+
+    ledger: Holds
+    prices: PriceBook
+    running: Running
+    stored: StoredAnswers
+    balances: Balances
+    admission: Admission
+    runner: UUID
+
+    async def ask(self, viewer: Viewer, question: Question, key: str, wait_seconds: float) -> Asked:
+        """Hold the most the answer may cost, have it answered, and capture what it did cost.
+
+        The same key leads to the same answer, running or finished, and asks nobody twice. Raises
+        InvalidInput, NotFound (model), RateLimited, InsufficientCredits, IdempotencyKeyReused,
+        Unavailable before anything is held; ProviderFailed once the answer has failed.
+        """
+        check(question)
+        model = await self.prices.find(question.model)
+        if model is None:
+            raise NotFound("model")
+        self.admission.admit(viewer)
+        self.running.admit()
+        answer_tokens_max = model.answer_tokens_for(question.answer_tokens_max)
+        taken = await self._hold(viewer, question, key, model, answer_tokens_max)
+        run = Run(
+            answer_id=AnswerId(taken.hold_id.purse, taken.hold_id.moment),
+            question=question,
+            model=model,
+            answer_tokens_max=answer_tokens_max,
+            held=taken.amount,
+            api_key_number=viewer.api_key_number,
+        )
+        if taken.replayed:
+            return await self._attach(viewer, run, wait_seconds)
+        return await self._wait(self.running.start(run), run, taken.balance, wait_seconds)
+
+    async def _hold(
+        self, viewer: Viewer, question: Question, key: str, model: Model, answer_tokens_max: int
+    ) -> HoldTaken:
+        prompt_tokens_max = prompt_tokens_bound(question.messages)
+        ceiling = model.price.ceiling(
+            prompt_tokens_max=prompt_tokens_max, answer_tokens_max=answer_tokens_max
+        )
+        try:
+            return await self.ledger.hold(
+                viewer.purse,
+                # A free model is held for as well: no provider is called without a hold.
+                max(ceiling, Microcredits(1)),
+                Once.of(OPERATION, key, digest(question)),
+                lasts_seconds=self.running.hold_seconds,
+                beginning=AnswerBeginning(
+                    model_id=model.id,
+                    price_id=model.price.id,
+                    answer_tokens_max=answer_tokens_max,
+                    api_key_number=viewer.api_key_number,
+                ),
+            )
+        except InsufficientCredits as refused:
+            raise InsufficientCredits(
+                required=refused.required,
+                available=refused.available,
+                affordable_answer_tokens=model.price.affordable_answer_tokens(
+                    prompt_tokens_max=prompt_tokens_max,
+                    available=refused.available,
+                    answer_tokens_max=model.answer_tokens_max,
+                ),
+            ) from None
+
+    async def _wait(
+        self, task: "asyncio.Task[Finished]", run: Run, balance: Balance, wait_seconds: float
+    ) -> Asked:
+        await asyncio.wait({task}, timeout=wait_seconds)
+        if not task.done():
+            return Asked(run.in_progress(), balance, replayed=False)
+        finished = task.result()
+        return _told(finished.answer, finished.balance, replayed=False)
+
+    async def _attach(self, viewer: Viewer, run: Run, wait_seconds: float) -> Asked:
+        """Follow the answer an earlier call with this key began, wherever it runs."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_seconds
+        while True:
+            task = self.running.find(run.answer_id)
+            if task is None:
+                answer, runner = await self.stored.find(run.answer_id)
+                if runner == self.runner and answer.status is AnswerStatus.RUNNING:
+                    # Our hold was committed while the connection broke: nobody runs it yet.
+                    task = self.running.find(run.answer_id) or self.running.start(run)
+            else:
+                answer = run.in_progress()
+            left = until - loop.time()
+            if answer.status.is_final or left <= 0:
+                return _told(answer, await self._balance(viewer), replayed=True)
+            if task is not None:
+                await asyncio.wait({task}, timeout=left)
+            else:
+                await asyncio.sleep(min(left, _POLL_SECONDS))
+
+    async def _balance(self, viewer: Viewer) -> Balance:
+        found = await self.balances.balances(Reader(viewer.session_id), [viewer.purse])
+        try:
+            return found[viewer.purse]
+        except KeyError:
+            raise NotFound("account") from None
+
+
+def _told(answer: Answer, balance: Balance, *, replayed: bool) -> Asked:
+    """A failed answer is told as the problem it is."""
+    if answer.status is AnswerStatus.FAILED:
+        raise ProviderFailed(answer.failure or ProviderFailure.ERROR)
+    return Asked(answer, balance, replayed)

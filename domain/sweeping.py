@@ -1,0 +1,58 @@
+"""Ends what nobody ended: holds whose time is over, and credits whose time is over.
+
+Nothing depends on this being prompt. Spending tests expiry by itself, and a hold that is due but
+not yet swept can still be captured by its runner; the sweep only books what is already true.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from domain.answers import AnswerEnd, AnswerStatus, AttemptEnd, UsageOutcome
+from domain.errors import ProblemCode, ProviderFailure, StateConflict
+from domain.ledger import Holds
+from domain.units import HoldId
+
+BATCH: Final = 500
+
+ABANDONED: Final = AnswerEnd(
+    status=AnswerStatus.FAILED,
+    text=None,
+    finish_reason=None,
+    failure=ProviderFailure.ERROR,
+    attempts=(
+        AttemptEnd(attempt=1, outcome=UsageOutcome.FAILED, problem_code=ProblemCode.UNAVAILABLE),
+    ),
+)
+"""How the answer of a runner that died is closed: free, with a record that somebody had tried."""
+
+
+class Overdue(Protocol):
+    """What the database knows to be over."""
+
+    async def holds(self, limit: int) -> Sequence[HoldId]:
+        """Open holds past their time."""
+        ...
+
+    async def settle_purses(self, limit: int) -> int:
+        """Book the expiry of lots past their time; how many purses that touched."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweeping:
+    """One round of sweeping; any number of processes may sweep at once."""
+
+    ledger: Holds
+    overdue: Overdue
+
+    async def sweep(self) -> int:
+        """End what is over; returns how many holds and purses that were."""
+        ended = 0
+        for hold_id in await self.overdue.holds(BATCH):
+            try:
+                await self.ledger.expire(hold_id, ABANDONED)
+            except StateConflict:
+                continue  # its runner, or another sweep, was faster
+            ended += 1
+        return ended + await self.overdue.settle_purses(BATCH)

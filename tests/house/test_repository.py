@@ -1,0 +1,75 @@
+"""What a newcomer would stumble over."""
+
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OURS = {"adapters", "app", "domain", "migrations", "persistence", "resolvers", "schema"}
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+
+
+def test_no_library_owns_one_of_our_package_names() -> None:
+    owners = packages_distributions()
+
+    assert {name: owners[name] for name in OURS if set(owners.get(name, [])) - {"tallystick"}} == {}
+
+
+def test_no_package_is_called_like_a_standard_module() -> None:
+    assert set(sys.stdlib_module_names) & OURS == set()
+
+
+def test_the_readme_is_short_and_its_two_commands_exist() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+    assert len(readme.split()) < 600
+    assert set(re.findall(r"make ([a-z-]+)", readme)) <= targets
+    assert "make run" in readme
+    assert "make test" in readme
+
+
+def test_ci_calls_the_readmes_test_command() -> None:
+    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_locks_carry_hashes_and_no_addresses() -> None:
+    for lock in ROOT.glob("requirements*.lock"):
+        text = lock.read_text(encoding="utf-8")
+
+        assert "://" not in text, lock.name
+        assert text.count("==") <= text.count("--hash=sha256:"), lock.name
+
+
+def test_every_decision_is_at_most_a_page() -> None:
+    for page in (ROOT / "docs" / "decisions").glob("*.md"):
+        assert len(page.read_text(encoding="utf-8").splitlines()) <= 60, page.name
+
+
+def test_modules_stay_within_what_one_person_holds_in_mind() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "*.py"],  # noqa: S607 - whatever git the reader has
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    long = {
+        name: lines
+        for name in tracked
+        if not name.startswith("tests/")
+        and (lines := len((ROOT / name).read_text("utf-8").splitlines())) > 400
+    }
+
+    assert long == {}
