@@ -185,7 +185,7 @@ def wait_until_served(port: int) -> None:
 
 def main() -> None:
     port = free_port()
-    with subprocess.Popen(  # noqa: S603 - our own module, on a port of our choice
+    with subprocess.Popen(
         [sys.executable, "-m", "adapters.models.loopback", str(port)]
     ) as upstream:
         try:
