@@ -1,0 +1,1 @@
+"""GraphQL as it is served: what stands between a socket and the schema."""

@@ -1,0 +1,156 @@
+"""What every HTTP request passes on its way in and out, whatever it asks for."""
+
+import asyncio
+import re
+from http import HTTPStatus
+from secrets import token_hex
+from time import perf_counter
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import Refused
+from app.logging import REQUEST_ID
+
+_log = structlog.get_logger("http")
+_ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_DIGITS_MAX = 15
+
+
+class RequestIds:
+    """Gives each request an id: in every log line, in faults of ours, in `X-Request-Id`.
+
+    An id that came with the request is kept, so that one id follows a call through several
+    services; anything that could forge a log line or a header is replaced. One line is logged
+    per request, without its query string, which may carry a document or a token.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        begun = perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(message["status"])
+                header = (b"x-request-id", request_id.encode())
+                message["headers"] = [*message["headers"], header]
+            await send(message)
+
+        reset = REQUEST_ID.set(request_id)
+        try:
+            await self.app(scope, receive, send_with_id)
+        finally:
+            _log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                milliseconds=round((perf_counter() - begun) * 1000, 1),
+            )
+            REQUEST_ID.reset(reset)
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _ACCEPTABLE_ID.fullmatch(value):
+            return str(value, "ascii")
+    return token_hex(10)
+
+
+class SafeHeaders:
+    """Adds the headers that keep answers out of caches, frames and guesses.
+
+    A route that sets one of them itself knows better and is left alone.
+    """
+
+    DEFAULTS = (
+        (b"cache-control", b"no-store"),
+        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"x-content-type-options", b"nosniff"),
+    )
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = message["headers"]
+                given = {name for name, _ in headers}
+                added = (header for header in self.DEFAULTS if header[0] not in given)
+                message["headers"] = [*headers, *added]
+            await send(message)
+
+        await self.app(scope, receive, send_safely)
+
+
+async def read_body(scope: Scope, receive: Receive, *, bytes_max: int, seconds_max: float) -> bytes:
+    """The whole body, or `Refused`: 413 past the size, 408 past the time, 415 when compressed.
+
+    Bytes are counted as they come, so a body without a length, or with a false one, is refused
+    as soon as it is too long. A compressed body is refused because its length says nothing.
+    """
+    headers = Headers(scope=scope)
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused(
+            "Send the body without Content-Encoding.", status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+        )
+    declared = headers.get("content-length", "0")
+    if declared.isdecimal() and (len(declared) > _DIGITS_MAX or int(declared) > bytes_max):
+        raise _too_large(bytes_max)
+    try:
+        async with asyncio.timeout(seconds_max):
+            return await _gather(receive, bytes_max)
+    except TimeoutError:
+        raise Refused(
+            f"The body did not arrive within {seconds_max:g} s.",
+            status=HTTPStatus.REQUEST_TIMEOUT,
+            headers={"connection": "close"},
+        ) from None
+
+
+async def _gather(receive: Receive, bytes_max: int) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > bytes_max:
+            raise _too_large(bytes_max)
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _too_large(bytes_max: int) -> Refused:
+    # What is left of the body would be read as the next request, so the connection ends.
+    return Refused(
+        f"The body is larger than {bytes_max} bytes.",
+        status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        headers={"connection": "close"},
+    )
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives a body already read, then goes on with the real one."""
+    unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return unread.pop() if unread else await receive()
+
+    return receive_again

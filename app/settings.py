@@ -1,0 +1,150 @@
+"""What the operator decides, read once from the environment; docs/configuration.md explains it."""
+
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from domain.errors import TallystickError
+from domain.money import parse_credits
+from domain.units import MICROCREDITS_PER_CREDIT, Microcredits
+
+SECRET_BYTES_MIN: Final = 32
+_SECRET_CHARACTERS_MIN: Final = 10
+_CHECKOUT: Final = Path(__file__).parent.parent
+
+
+class UnsafeSettings(TallystickError):
+    """The settings cannot be used, or must not be: nothing was started."""
+
+
+class LogForm(StrEnum):
+    """How log lines are written."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    """From which weight on log lines are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def _credits(value: object) -> object:
+    return parse_credits(value) if isinstance(value, str) else value
+
+
+def _words(value: object) -> object:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """Every setting, by its name in the environment in lower case. Empty means left out."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = None
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    tallystick_secret: SecretStr | None = None
+    tallystick_data_dir: Path | None = None
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    shutdown_seconds: int = Field(default=20, ge=0, le=600)
+
+    ai_base_url: str | None = None
+    ai_api_key: SecretStr | None = None
+    ai_private_network: bool = False
+    ai_routes_file: Path | None = None
+    ai_timeout_seconds: float = Field(default=120, ge=1, le=3_600)
+    answers_at_once: int = Field(default=1_000, ge=1, le=100_000)
+    answer_text_hours: int = Field(default=24, ge=1, le=24 * 366)
+
+    models_file: Path = _CHECKOUT / "models.toml"
+    sign_up_credits: Annotated[Microcredits, BeforeValidator(_credits)] = Field(
+        default=Microcredits(1_000 * MICROCREDITS_PER_CREDIT), ge=0
+    )
+    demo_mode: bool | None = None
+    demo_sessions_per_minute: int = Field(default=20, ge=1, le=100_000)
+
+    points_per_minute: int = Field(default=10_000, ge=1_000, le=100_000_000)
+    asks_per_minute: int = Field(default=60, ge=1, le=1_000_000)
+    introspection: bool | None = None
+
+    log_format: LogForm | None = None
+    log_level: LogLevel | None = None
+
+    @field_validator("database_url")
+    @classmethod
+    def _names_a_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(
+            ("postgresql://", "postgres://")
+        ):
+            raise ValueError("write postgresql://login:password@host:port/database.")
+        return url
+
+    @field_validator("tallystick_secret")
+    @classmethod
+    def _is_hard_to_guess(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and (fault := fault_of_secret(secret.get_secret_value())):
+            raise ValueError(fault)
+        return secret
+
+    @property
+    def has_provider(self) -> bool:
+        """Whether answers come from a provider of the operator's, rather than one of ours."""
+        return any((self.ai_base_url, self.ai_api_key, self.ai_routes_file))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @classmethod
+    def read(cls, **given: object) -> Self:
+        """The environment's settings, with those given on the command line in their place.
+
+        Raises UnsafeSettings, which names each setting that is wrong but never its value.
+        """
+        known = {name: value for name, value in given.items() if value is not None}
+        try:
+            return cls.model_validate(known)
+        except ValidationError as error:
+            raise UnsafeSettings("\n".join(map(_told, error.errors()))) from None
+
+
+def fault_of_secret(secret: str) -> str | None:
+    """Why a secret is too easy to guess, or None when it is not."""
+    if len(secret.encode()) < SECRET_BYTES_MIN:
+        return (
+            f"at least {SECRET_BYTES_MIN} bytes are needed. "
+            "`openssl rand -hex 32` prints a good secret."
+        )
+    if len(set(secret)) < _SECRET_CHARACTERS_MIN:
+        return "this repeats itself too much. `openssl rand -hex 32` prints a good secret."
+    return None
+
+
+def _told(error: ErrorDetails) -> str:
+    name = ".".join(map(str, error["loc"])).upper()
+    return f"{name}: {error['msg'].removeprefix('Value error, ')}"
