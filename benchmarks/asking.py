@@ -27,7 +27,7 @@ from pathlib import Path
 import orjson
 
 from benchmarks._load import Load, drive, request
-from benchmarks._ports import free_port
+from benchmarks._ports import free_port, wait_until_served
 
 HERE = Path(__file__).parent
 TALLYSTICK = str(Path(sys.executable).parent / "tallystick")
@@ -136,7 +136,7 @@ def _time_ordered_key() -> str:
 def _process(script: Path, port: int, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
     with subprocess.Popen([sys.executable, script, str(port), *arguments]) as process:
         try:
-            _wait_for_port(port)
+            wait_until_served(port)
             yield process
         finally:
             process.terminate()
@@ -169,20 +169,6 @@ def _data_dir() -> Iterator[str]:
 def _token(data_dir: Path) -> str:
     command = [TALLYSTICK, "token", "user@demo.test", "--data-dir", str(data_dir)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def _wait_for_port(port: int) -> None:
-    async def connect() -> None:
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                return
-
-    asyncio.run(asyncio.wait_for(connect(), 30))
 
 
 def _wait_for(url: str) -> None:

@@ -18,7 +18,6 @@ On two shared cores (AMD EPYC, Python 3.11, openai 3.52, aiohttp 3.14, httpx2 2.
 """
 
 import asyncio
-import socket
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
 
 from adapters.models.openai_compatible import OpenAICompatible
 from adapters.models.routes import Route
+from benchmarks._ports import free_port, wait_until_served
 from domain.outside import ModelCall
 from domain.questions import Message, MessageRole
 from domain.units import AccountId, HoldId, Moment, PurseId
@@ -163,24 +163,6 @@ async def measure(base_url: str) -> dict[str, float]:
     await provider.aclose()
     # The first round warms up.
     return {name: statistics.median(each[1:]) for name, each in times.items()}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        assert isinstance(port, int)
-        return port
-
-
-def wait_until_served(port: int) -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-        else:
-            return
-    raise TimeoutError("the simulated provider did not start")
 
 
 def main() -> None:
