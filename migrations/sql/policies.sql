@@ -42,6 +42,7 @@ CREATE POLICY callers_see_their_own ON lots FOR SELECT TO tallystick_user USING 
 CREATE POLICY callers_see_their_own ON answer_texts FOR SELECT TO tallystick_user USING (account_id = (SELECT caller_account_id()));
 CREATE POLICY callers_see_their_own ON usage_records FOR SELECT TO tallystick_user USING (account_id = (SELECT caller_account_id()));
 CREATE POLICY callers_see_their_own ON usage_hours FOR SELECT TO tallystick_user USING (account_id = (SELECT caller_account_id()));
+CREATE POLICY the_sweep_mark_is_public ON sweep_mark FOR SELECT TO tallystick_user, tallystick_admin USING (true);
 CREATE POLICY the_price_book_is_public ON models FOR SELECT TO tallystick_user USING (true);
 CREATE POLICY the_price_book_is_public ON model_prices FOR SELECT TO tallystick_user USING (true);
 

@@ -20,7 +20,7 @@ FUNCTIONS = (
     "attribute_spend",
     "post_entry",
     "settle_purse",
-    "settle_own_purse",
+    "settle_purses_in_sight",
     "settle_due_purses",
     "post_credit",
     "post_debit",
@@ -43,6 +43,7 @@ FUNCTIONS = (
     "apply",
     "due_holds",
     "find_answer",
+    "forget_texts",
     "ensure_partitions",
 )
 

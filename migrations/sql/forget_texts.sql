@@ -1,0 +1,16 @@
+-- Removes texts of answers asked before a time, a bounded number at once; returns how many. What was
+-- charged for them, and why, stays for good.
+CREATE FUNCTION forget_texts(p_before timestamptz, p_limit integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = tallystick, pg_temp AS $$
+DECLARE
+  v_forgotten integer;
+BEGIN
+  DELETE FROM answer_texts
+   WHERE ctid = ANY (ARRAY (
+     SELECT ctid FROM answer_texts
+      WHERE moment < (extract(epoch FROM p_before) * 1000000)::bigint
+      LIMIT p_limit
+        FOR UPDATE SKIP LOCKED));
+  GET DIAGNOSTICS v_forgotten = ROW_COUNT;
+  RETURN v_forgotten;
+END $$
