@@ -60,10 +60,13 @@ async def _with_connection(url: str, work: Callable[[Config], None]) -> None:
 async def _set_passwords(url: str, secret: str) -> None:
     connection = await asyncpg.connect(url)
     try:
-        for login in Login:
-            # ALTER ROLE takes no parameters; both values are ours, of letters and digits.
-            await connection.execute(
-                f"ALTER ROLE {login} LOGIN PASSWORD '{password(login, secret=secret)}'"
-            )
+        async with connection.transaction():
+            # Two at once would change one row of the catalog, which PostgreSQL refuses.
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('tallystick.logins'))")
+            for login in Login:
+                # ALTER ROLE takes no parameters; both values are ours, of letters and digits.
+                await connection.execute(
+                    f"ALTER ROLE {login} LOGIN PASSWORD '{password(login, secret=secret)}'"
+                )
     finally:
         await connection.close()

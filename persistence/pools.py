@@ -1,0 +1,24 @@
+"""Connections on which a login of ours calls functions."""
+
+from typing import Final
+
+import asyncpg
+
+from persistence.roles import Login
+
+CONNECT_SECONDS: Final = 5.0
+STATEMENT_SECONDS: Final = 30
+
+
+def pool_of(login: Login, url: str, *, connections_max: int) -> asyncpg.Pool:
+    """Connections for a login, whose own URL this is; to be entered, and made when needed."""
+    return asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=connections_max,
+        timeout=CONNECT_SECONDS,
+        server_settings={
+            "application_name": login.replace("_", "-"),
+            "statement_timeout": f"{STATEMENT_SECONDS}s",
+        },
+    )

@@ -1,0 +1,172 @@
+"""Whether a PostgreSQL can be reached, is new enough, migrated, and lets our logins in.
+
+What is wrong is told in words an operator can act on, and never with a password.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+
+from domain.errors import TallystickError, Unavailable
+from persistence.engine import UnsafeLogin, check_logins
+from persistence.migrating import newest_revision, upgrade
+from persistence.roles import OWNER
+
+VERSION_MIN: Final = 15
+_CONNECT_SECONDS: Final = 5.0
+_PER_MAJOR: Final = 10_000
+
+_NOT_MIGRATED: Final = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedObjectError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.InvalidParameterValueError,
+    asyncpg.InsufficientPrivilegeError,
+)
+
+
+class DatabaseUnusable(TallystickError):
+    """The database cannot be used as it is; the message says what to do about it."""
+
+
+async def make_database(server_url: str, name: str) -> None:
+    """Make a database if there is none of this name. The name is ours, of letters only."""
+    async with _connected(server_url) as connection:
+        if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+
+
+async def check_server(url: str) -> None:
+    """Raise DatabaseUnusable when nobody answers there, or a PostgreSQL that is too old."""
+    async with _connected(url) as connection:
+        major = connection.get_server_version().major
+    if major < VERSION_MIN:
+        raise DatabaseUnusable(
+            f"PostgreSQL {major} runs at {_place_of(url)}; {VERSION_MIN} or newer is needed."
+        )
+
+
+def migrate(url: str, *, secret: str) -> None:
+    """Bring the database to this release's form; whatever fails is undone. See `upgrade`."""
+    try:
+        upgrade(url, secret=secret)
+    except DBAPIError as error:
+        raise DatabaseUnusable(_told_of_migration(error.orig or error)) from error
+    except asyncpg.PostgresError as error:
+        raise DatabaseUnusable(_told_of_migration(error)) from error
+
+
+async def faults(url: str, *, secret: str) -> Mapping[str, str]:
+    """What keeps a process from serving: `database`, `migrations`, `logins`; empty when ready."""
+    if found := await faults_of_books(url):
+        return found
+    try:
+        await check_logins(url, secret=secret)
+    except (UnsafeLogin, Unavailable) as error:
+        return {"logins": str(error)}
+    except asyncpg.PostgresError as error:
+        return {
+            "logins": f"The database refuses our logins: {type(error).__name__}. Their passwords "
+            "come from TALLYSTICK_SECRET, which has to be the one it was migrated with; "
+            "`tallystick migrate` sets them anew."
+        }
+    return {}
+
+
+async def faults_of_books(url: str) -> Mapping[str, str]:
+    """What keeps the operator from working on the books: `database`, `migrations`."""
+    try:
+        await check_server(url)
+        revision = await _revision(url)
+    except DatabaseUnusable as error:
+        return {"database": str(error)}
+    wanted = newest_revision()
+    if revision == wanted:
+        return {}
+    return {
+        "migrations": f"The database is at revision {revision or 'none'}, and this release "
+        f"needs {wanted}. Run `tallystick migrate`."
+    }
+
+
+async def serves_others(url: str) -> bool:
+    """Whether the database has accounts that were not made to try things out."""
+    async with _connected(url) as connection:
+        try:
+            await connection.execute(f"SET ROLE {OWNER}")
+            return bool(
+                await connection.fetchval(
+                    "SELECT EXISTS (SELECT FROM tallystick.accounts WHERE NOT is_demo)"
+                )
+            )
+        except _NOT_MIGRATED:
+            return False
+
+
+async def _revision(url: str) -> str | None:
+    """The revision the database is at, or None if it was never migrated."""
+    async with _connected(url) as connection:
+        try:
+            await connection.execute(f"SET ROLE {OWNER}")
+            revision = await connection.fetchval(
+                "SELECT version_num FROM tallystick.alembic_version"
+            )
+        except _NOT_MIGRATED:
+            return None
+    return str(revision) if revision is not None else None
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    try:
+        connection = await asyncpg.connect(url, timeout=_CONNECT_SECONDS)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+        raise DatabaseUnusable(_told(url, error)) from error
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=_CONNECT_SECONDS)
+
+
+def _told(url: str, error: Exception) -> str:
+    place = _place_of(url)
+    match error:
+        case asyncpg.InvalidPasswordError() | asyncpg.InvalidAuthorizationSpecificationError():
+            return f"The PostgreSQL at {place} refused the login {_login_of(url)}."
+        case asyncpg.InvalidCatalogNameError():
+            return f"The PostgreSQL at {place} has no such database. Make it with createdb."
+        case asyncpg.PostgresError():
+            return f"The PostgreSQL at {place} takes no connection now: {type(error).__name__}."
+        case ValueError() | asyncpg.InterfaceError():
+            return (
+                "DATABASE_URL cannot be read. Write postgresql://login:password@host:port/database."
+            )
+        case _:
+            return (
+                f"No PostgreSQL can be reached at {place}. "
+                "See that it runs, and that DATABASE_URL is right."
+            )
+
+
+def _told_of_migration(error: BaseException) -> str:
+    cause = error.__cause__ or error
+    if isinstance(cause, asyncpg.InsufficientPrivilegeError):
+        return (
+            "The login in DATABASE_URL may not migrate this database. It needs CREATEROLE, and "
+            f"CREATE on the database. PostgreSQL says: {cause}"
+        )
+    return f"The migration failed and was undone. PostgreSQL says: {cause}"
+
+
+def _place_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.netloc.rpartition('@')[2] or 'its socket'}{parts.path}"
+
+
+def _login_of(url: str) -> str:
+    login = urlsplit(url).netloc.rpartition("@")[0].partition(":")[0]
+    return unquote(login) or "it names"

@@ -1,0 +1,59 @@
+"""Every table of the books, as SQLModel reads it.
+
+The migrations make the tables; a test compares what they made with what is said here, down to the
+last constraint. Nothing is written through these classes: rows change by functions in SQL only.
+"""
+
+from typing import Final
+
+from sqlalchemy import MetaData
+from sqlmodel import SQLModel
+
+from persistence.tables_accounts import (
+    AccountContactRow,
+    AccountRow,
+    AuditRow,
+    SessionRow,
+)
+from persistence.tables_answers import (
+    AnswerRow,
+    AnswerTextRow,
+    ModelRow,
+    PriceRow,
+    UsageHourRow,
+    UsageRecordRow,
+)
+from persistence.tables_ledger import (
+    BalanceRow,
+    EntryRow,
+    HoldRow,
+    IdempotencyKeyRow,
+    LotRow,
+    SweepMarkRow,
+)
+from persistence.tables_parts import SCHEMA, VIEW, HistoryRow
+
+__all__ = [
+    "SCHEMA",
+    "VIEW",
+    "AccountContactRow",
+    "AccountRow",
+    "AnswerRow",
+    "AnswerTextRow",
+    "AuditRow",
+    "BalanceRow",
+    "EntryRow",
+    "HistoryRow",
+    "HoldRow",
+    "IdempotencyKeyRow",
+    "LotRow",
+    "ModelRow",
+    "PriceRow",
+    "SessionRow",
+    "SweepMarkRow",
+    "UsageHourRow",
+    "UsageRecordRow",
+    "metadata",
+]
+
+metadata: Final[MetaData] = SQLModel.metadata

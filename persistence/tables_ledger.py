@@ -1,0 +1,179 @@
+"""Tables of the ledger: balances, entries, holds, lots and idempotency keys."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Index,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from persistence.tables_parts import IN_SCHEMA, SCHEMA, ZERO, HistoryRow, account_exists, by_time
+
+
+class BalanceRow(SQLModel, table=True):
+    """What a purse holds; the one row every change of it locks."""
+
+    __tablename__ = "balances"
+    __table_args__ = (
+        account_exists("balances"),
+        CheckConstraint("held >= 0", name="balances_held_is_never_negative"),
+        CheckConstraint("total >= held", name="balances_available_is_never_negative"),
+        CheckConstraint("owed >= 0", name="balances_owed_is_never_negative"),
+        CheckConstraint("unattributed >= 0", name="balances_unattributed_is_never_negative"),
+        {"schema": SCHEMA, "postgresql_with": {"fillfactor": 50}},
+    )
+
+    account_id: int = Field(primary_key=True, sa_type=BigInteger)
+    key_number: int = Field(primary_key=True, sa_column_kwargs=ZERO)
+    total: int = Field(sa_type=BigInteger, sa_column_kwargs=ZERO)
+    held: int = Field(sa_type=BigInteger, sa_column_kwargs=ZERO)
+    owed: int = Field(sa_type=BigInteger, sa_column_kwargs=ZERO)
+    unattributed: int = Field(sa_type=BigInteger, sa_column_kwargs=ZERO)
+    entries: int = Field(sa_type=BigInteger, sa_column_kwargs=ZERO)
+    moment: int = Field(sa_type=BigInteger)
+    next_expiry: datetime | None
+
+
+class EntryRow(HistoryRow, table=True):
+    """One immutable line of the ledger."""
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('SIGN_UP_GRANT', 'PURCHASE', 'CHARGE', 'REFUND', 'RECHARGE', 'ADJUSTMENT',"
+            " 'TRANSFER', 'CHARGEBACK', 'EXPIRY')",
+            name="entries_kind_is_known",
+        ),
+        CheckConstraint(
+            "CASE WHEN kind IN ('CHARGE', 'EXPIRY') THEN amount < 0"
+            " WHEN kind IN ('SIGN_UP_GRANT', 'PURCHASE', 'REFUND', 'RECHARGE') THEN amount > 0"
+            " ELSE amount <> 0 END",
+            name="entries_sign_follows_kind",
+        ),
+        CheckConstraint("total_after >= 0", name="entries_total_is_never_negative"),
+        CheckConstraint("seq >= 1", name="entries_seq_counts_from_one"),
+        Index(
+            "entries_that_reverse",
+            "account_id",
+            "reverses_moment",
+            postgresql_where=text("reverses_moment IS NOT NULL"),
+        ),
+        by_time("entries"),
+        {"schema": SCHEMA, "postgresql_partition_by": "RANGE (moment)"},
+    )
+
+    seq: int = Field(sa_type=BigInteger)
+    kind: str = Field(sa_type=Text)
+    amount: int = Field(sa_type=BigInteger)
+    total_after: int = Field(sa_type=BigInteger)
+    hold_moment: int | None = Field(sa_type=BigInteger)
+    reverses_moment: int | None = Field(sa_type=BigInteger)
+    actor_id: int | None = Field(sa_type=BigInteger)
+    reason: str | None = Field(sa_type=Text)
+
+
+class HoldRow(HistoryRow, table=True):
+    """Credits set aside, and the answer they are for."""
+
+    __tablename__ = "holds"
+    __table_args__ = (
+        UniqueConstraint("key", "account_id", name="holds_key_has_one_effect"),
+        CheckConstraint("amount > 0", name="holds_amount_is_positive"),
+        CheckConstraint(
+            "captured >= 0 AND captured <= amount", name="holds_capture_never_exceeds_the_hold"
+        ),
+        CheckConstraint(
+            "CASE status WHEN 'OPEN' THEN ended_moment IS NULL AND captured = 0"
+            " WHEN 'CAPTURED' THEN ended_moment > moment"
+            " WHEN 'RELEASED' THEN ended_moment > moment AND captured = 0"
+            " WHEN 'EXPIRED' THEN ended_moment > moment AND captured = 0 ELSE false END",
+            name="holds_end_once_and_only_captured_ones_charge",
+        ),
+        CheckConstraint(
+            "CASE answer_status WHEN 'QUEUED' THEN status = 'OPEN'"
+            " WHEN 'RUNNING' THEN status = 'OPEN'"
+            " WHEN 'SUCCEEDED' THEN status = 'CAPTURED'"
+            " WHEN 'FAILED' THEN status IN ('RELEASED', 'EXPIRED') AND failure IS NOT NULL"
+            " WHEN 'CANCELED' THEN status IN ('CAPTURED', 'RELEASED')"
+            " ELSE answer_status IS NULL AND model_id IS NULL END",
+            name="holds_answer_goes_with_its_hold",
+        ),
+        by_time("holds"),
+        {"schema": SCHEMA, "postgresql_with": {"fillfactor": 50}},
+    )
+
+    api_key_number: int
+    amount: int = Field(sa_type=BigInteger)
+    captured: int = Field(sa_type=BigInteger, sa_column_kwargs=ZERO)
+    status: str = Field(sa_type=Text, sa_column_kwargs={"server_default": "OPEN"})
+    expires_at: datetime
+    ended_moment: int | None = Field(sa_type=BigInteger)
+    key: UUID
+    digest: UUID
+    model_id: str | None = Field(sa_type=Text)
+    price_id: int | None = Field(sa_type=BigInteger)
+    answer_tokens_max: int | None
+    answer_status: str | None = Field(sa_type=Text)
+    runner: UUID | None
+    finish_reason: str | None = Field(sa_type=Text)
+    failure: str | None = Field(sa_type=Text)
+    attempts: int = Field(sa_type=SmallInteger, sa_column_kwargs=ZERO)
+
+
+class SweepMarkRow(SQLModel, table=True):
+    """The moment before which every hold has ended."""
+
+    __tablename__ = "sweep_mark"
+    __table_args__ = (CheckConstraint("is_only", name="sweep_mark_is_one_row"), IN_SCHEMA)
+
+    is_only: bool = Field(
+        primary_key=True, sa_type=Boolean, sa_column_kwargs={"server_default": text("true")}
+    )
+    moment: int = Field(sa_type=BigInteger, sa_column_kwargs=ZERO)
+
+
+class LotRow(HistoryRow, table=True):
+    """Credits that came in together and expire together."""
+
+    __tablename__ = "lots"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="lots_amount_is_positive"),
+        CheckConstraint(
+            "remaining >= 0 AND remaining <= amount", name="lots_remaining_is_within_amount"
+        ),
+        Index("lots_to_burn", "account_id", "key_number", postgresql_where=text("remaining > 0")),
+        Index(
+            "lots_to_expire",
+            "expires_at",
+            postgresql_where=text("remaining > 0 AND expires_at IS NOT NULL"),
+        ),
+        IN_SCHEMA,
+    )
+
+    entry_moment: int = Field(sa_type=BigInteger)
+    amount: int = Field(sa_type=BigInteger)
+    remaining: int = Field(sa_type=BigInteger)
+    is_paid: bool
+    expires_at: datetime | None
+
+
+class IdempotencyKeyRow(SQLModel, table=True):
+    """A key that was used, and what came of it; holds keep their own."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = IN_SCHEMA
+
+    account_id: int = Field(primary_key=True, sa_type=BigInteger)
+    operation: str = Field(primary_key=True, sa_type=Text)
+    key: UUID = Field(primary_key=True)
+    digest: UUID
+    moment: int = Field(sa_type=BigInteger)
+    key_number: int

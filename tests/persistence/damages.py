@@ -1,0 +1,308 @@
+"""What can be done to the tables behind our back, and where verify has to see it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Something done to the tables behind our back, the promise it breaks, and where.
+
+    Names in braces stand for what the scene has: {account}, and the moments of its {grant}, of the
+    {hold} that became an answer, of its {charge}, of the {refund} of that, and of an {open} hold.
+    """
+
+    done: str
+    promise: str
+    row: str
+
+
+NEVER_NEGATIVE = "What is available, held, owed and unattributed is never negative."
+SUM = "The total of a purse is the sum of its entries, and it counts them all."
+CHAIN = "Entries are numbered from one without a gap, and each total follows from the last."
+HELD = "What is held is the sum of the open holds."
+LAST_MOMENT = "Nothing happened to a purse later than the last moment its balance knows."
+OF_A_BALANCE = "Every row belongs to a balance."
+OF_AN_ACCOUNT = "Every balance belongs to an account, and every account has a balance."
+HOLD_ENDS = "A hold ends at most once, and is never captured beyond its amount."
+ONE_CHARGE = (
+    "What a hold captured is one charge at the moment it ended, and no charge is of no hold."
+)
+AGREE = "An answer and its hold agree about how they stand."
+SWEPT = "Every hold up to the sweep mark has ended."
+LOTS = "What is left in the lots of a purse, without what is not yet attributed, is its total."
+LOT = "A lot never holds more than came in, nor less than nothing."
+LOTS_OF_ENTRY = "Credits that came in by an entry are its lots, no more and no less."
+LAPSE = "A balance knows when the first of its credits lapse."
+ATTEMPTS = "An answer has a usage record for each attempt, and they charge what was captured."
+OF_AN_ATTEMPT = (
+    "A usage record is of an attempt at an answer, right after its end, or of a refusal."
+)
+DELIVERED = "Only what was delivered is charged."
+ROLL_UPS = "The roll-ups are the sums of the usage records."
+ONE_EFFECT = "An idempotency key has one effect."
+REFUNDS = "What is given back of a charge, over all times, is never more than the charge."
+CONSTRAINTS = "Every constraint is in force, for the rows that were there before as well."
+TRIGGERS = "Triggers refuse every change of history."
+FORCED = "Row-level security is forced on every table."
+POLICIES = "Policies let the owner keep the books, and others read what is theirs or public."
+VIEW = "The view of answers sees what its reader may see."
+OWNED = "Everything belongs to the owner, who cannot log in."
+BECOME = "No login of ours can become more than it is."
+PINNED = "Functions look up names in our schema only."
+RIGHTS = "Everybody has the rights that the logins need, and no other."
+
+DAMAGES = (
+    Damage(
+        "ALTER TABLE balances DROP CONSTRAINT balances_held_is_never_negative;"
+        " UPDATE balances SET held = -1 WHERE account_id = {account}",
+        NEVER_NEGATIVE,
+        "balances ({account}, 0)",
+    ),
+    Damage(
+        "ALTER TABLE balances DROP CONSTRAINT balances_available_is_never_negative;"
+        " UPDATE balances SET total = held - 1 WHERE account_id = {account}",
+        NEVER_NEGATIVE,
+        "balances ({account}, 0)",
+    ),
+    Damage("UPDATE balances SET total = total + 5", SUM, "balances ({account}, 0)"),
+    Damage("UPDATE balances SET entries = entries + 1", SUM, "balances ({account}, 0)"),
+    Damage(
+        "UPDATE entries SET seq = seq + 1 WHERE moment = {charge}",
+        CHAIN,
+        "entries ({account}, {charge}, 0)",
+    ),
+    Damage(
+        "UPDATE entries SET total_after = total_after + 1 WHERE moment = {charge}",
+        CHAIN,
+        "entries ({account}, {charge}, 0)",
+    ),
+    Damage(
+        "DELETE FROM entries WHERE moment = {charge}", CHAIN, "entries ({account}, {refund}, 0)"
+    ),
+    Damage("UPDATE balances SET held = held + 1", HELD, "balances ({account}, 0)"),
+    Damage(
+        "UPDATE balances SET moment = {grant} WHERE account_id = {account}",
+        LAST_MOMENT,
+        "balances ({account}, 0)",
+    ),
+    Damage("DELETE FROM balances", OF_A_BALANCE, "entries of purse ({account}, 0)"),
+    Damage("DELETE FROM accounts", OF_AN_ACCOUNT, "balances ({account}, 0)"),
+    Damage("INSERT INTO accounts (id) VALUES (7)", OF_AN_ACCOUNT, "accounts (7)"),
+    Damage(
+        "ALTER TABLE holds DROP CONSTRAINT holds_capture_never_exceeds_the_hold;"
+        " UPDATE holds SET captured = amount + 1 WHERE moment = {hold}",
+        HOLD_ENDS,
+        "holds ({account}, {hold}, 0)",
+    ),
+    Damage(
+        "ALTER TABLE holds DROP CONSTRAINT holds_end_once_and_only_captured_ones_charge;"
+        " UPDATE holds SET ended_moment = NULL WHERE moment = {hold}",
+        HOLD_ENDS,
+        "holds ({account}, {hold}, 0)",
+    ),
+    Damage(
+        "UPDATE entries SET amount = -41 WHERE moment = {charge}",
+        ONE_CHARGE,
+        "holds ({account}, {hold}, 0)",
+    ),
+    Damage(
+        "DELETE FROM entries WHERE moment = {charge}", ONE_CHARGE, "holds ({account}, {hold}, 0)"
+    ),
+    Damage(
+        "UPDATE entries SET hold_moment = {open} WHERE moment = {charge}",
+        ONE_CHARGE,
+        "holds ({account}, {hold}, 0)",
+    ),
+    Damage(
+        "INSERT INTO entries (account_id, moment, key_number, seq, kind, amount, total_after)"
+        " VALUES ({account}, {charge} + 1, 0, 9, 'CHARGE', -1, 1)",
+        ONE_CHARGE,
+        "entries ({account}, {after_charge}, 0)",
+    ),
+    Damage(
+        "ALTER TABLE holds DROP CONSTRAINT holds_answer_goes_with_its_hold;"
+        " UPDATE holds SET answer_status = 'RUNNING' WHERE moment = {hold}",
+        AGREE,
+        "holds ({account}, {hold}, 0)",
+    ),
+    Damage(
+        "UPDATE holds SET failure = 'ERROR' WHERE moment = {hold}",
+        AGREE,
+        "holds ({account}, {hold}, 0)",
+    ),
+    Damage("UPDATE sweep_mark SET moment = {open}", SWEPT, "holds ({account}, {open}, 0)"),
+    Damage(
+        "UPDATE lots SET remaining = remaining - 1 WHERE moment = {grant}",
+        LOTS,
+        "balances ({account}, 0)",
+    ),
+    Damage("UPDATE balances SET unattributed = 7", LOTS, "balances ({account}, 0)"),
+    Damage(
+        "ALTER TABLE lots DROP CONSTRAINT lots_remaining_is_within_amount;"
+        " UPDATE lots SET remaining = amount + 1 WHERE moment = {grant}",
+        LOT,
+        "lots ({account}, {grant}, 0)",
+    ),
+    Damage(
+        "UPDATE lots SET amount = amount + 1 WHERE moment = {grant}",
+        LOTS_OF_ENTRY,
+        "entries ({account}, {grant}, 0)",
+    ),
+    Damage(
+        "DELETE FROM lots WHERE moment = {refund}",
+        LOTS_OF_ENTRY,
+        "entries ({account}, {refund}, 0)",
+    ),
+    Damage(
+        "UPDATE lots SET entry_moment = 5 WHERE moment = {grant}",
+        LOTS_OF_ENTRY,
+        "lots of entry ({account}, 5, 0)",
+    ),
+    Damage(
+        "UPDATE lots SET expires_at = now() WHERE moment = {grant}",
+        LAPSE,
+        "balances ({account}, 0)",
+    ),
+    Damage("DELETE FROM usage_records", ATTEMPTS, "holds ({account}, {hold}, 0)"),
+    Damage("UPDATE usage_records SET charged = 41", ATTEMPTS, "holds ({account}, {hold}, 0)"),
+    Damage(
+        "UPDATE usage_records SET answer_moment = NULL",
+        OF_AN_ATTEMPT,
+        "usage_records ({account}, {after_charge}, 0)",
+    ),
+    Damage(
+        "UPDATE usage_records SET attempt = 2",
+        OF_AN_ATTEMPT,
+        "usage_records ({account}, {after_charge}, 0)",
+    ),
+    Damage(
+        "ALTER TABLE usage_records DROP CONSTRAINT usage_records_failures_are_free;"
+        " UPDATE usage_records SET outcome = 'FAILED', problem_code = 'PROVIDER_FAILED'",
+        DELIVERED,
+        "usage_records ({account}, {after_charge}, 0)",
+    ),
+    Damage(
+        "UPDATE usage_hours SET charged = charged + 1",
+        ROLL_UPS,
+        "usage_hours of account {account}, model small, key 0",
+    ),
+    Damage(
+        "DELETE FROM usage_hours",
+        ROLL_UPS,
+        "usage_hours of account {account}, model small, key 0",
+    ),
+    Damage(
+        "ALTER TABLE holds DROP CONSTRAINT holds_key_has_one_effect;"
+        " UPDATE holds SET key = '00000000-0000-0000-0000-000000000001'",
+        ONE_EFFECT,
+        "holds with key 00000000-0000-0000-0000-000000000001 of account {account}",
+    ),
+    Damage(
+        "ALTER TABLE idempotency_keys DROP CONSTRAINT idempotency_keys_pkey;"
+        " UPDATE idempotency_keys SET key = '00000000-0000-0000-0000-000000000001';"
+        " INSERT INTO idempotency_keys SELECT * FROM idempotency_keys",
+        ONE_EFFECT,
+        "idempotency_keys ({account}, refundCharge, 00000000-0000-0000-0000-000000000001)",
+    ),
+    Damage(
+        "UPDATE entries SET amount = 41 WHERE moment = {refund}",
+        REFUNDS,
+        "entries ({account}, {charge}, 0)",
+    ),
+    Damage(
+        "UPDATE entries SET reverses_moment = {grant} WHERE moment = {refund}",
+        REFUNDS,
+        "entries ({account}, {grant}, 0)",
+    ),
+    Damage(
+        "ALTER TABLE entries DROP CONSTRAINT entries_sign_follows_kind",
+        CONSTRAINTS,
+        "entries.entries_sign_follows_kind",
+    ),
+    Damage(
+        "ALTER TABLE lots DROP CONSTRAINT lots_amount_is_positive;"
+        " ALTER TABLE lots ADD CONSTRAINT lots_amount_is_positive CHECK (amount > 0) NOT VALID",
+        CONSTRAINTS,
+        "lots.lots_amount_is_positive",
+    ),
+    Damage(
+        "ALTER TABLE entries DISABLE TRIGGER is_never_changed",
+        TRIGGERS,
+        "entries.is_never_changed",
+    ),
+    Damage(
+        "ALTER TABLE audit_entries ENABLE REPLICA TRIGGER is_never_truncated",
+        TRIGGERS,
+        "audit_entries.is_never_truncated",
+    ),
+    Damage(
+        "DROP TRIGGER is_never_changed ON model_prices", TRIGGERS, "model_prices.is_never_changed"
+    ),
+    Damage(
+        "CREATE TABLE entries_of_old PARTITION OF entries FOR VALUES FROM (0) TO (1);"
+        " ALTER TABLE entries_of_old OWNER TO tallystick_owner",
+        TRIGGERS,
+        "entries_of_old.is_never_truncated",
+    ),
+    Damage("ALTER TABLE lots NO FORCE ROW LEVEL SECURITY", FORCED, "lots"),
+    Damage("ALTER TABLE sessions DISABLE ROW LEVEL SECURITY", FORCED, "sessions"),
+    Damage(
+        "CREATE POLICY all_see_all ON balances FOR SELECT TO tallystick_user USING (true)",
+        POLICIES,
+        "balances.all_see_all",
+    ),
+    Damage(
+        "CREATE POLICY anybody_writes ON lots FOR UPDATE USING (true)",
+        POLICIES,
+        "lots.anybody_writes",
+    ),
+    Damage("ALTER VIEW answers RESET (security_invoker)", VIEW, "answers"),
+    Damage("ALTER TABLE lots OWNER TO CURRENT_USER", OWNED, "lots"),
+    Damage("ALTER FUNCTION known_key RESET search_path", PINNED, "known_key"),
+    Damage(
+        "GRANT SELECT ON sessions TO tallystick_user",
+        RIGHTS,
+        "SELECT on sessions to tallystick_user",
+    ),
+    Damage(
+        "GRANT UPDATE (total) ON balances TO tallystick_worker",
+        RIGHTS,
+        "UPDATE on balances.total to tallystick_worker",
+    ),
+    Damage(
+        "GRANT EXECUTE ON FUNCTION post_credit TO PUBLIC",
+        RIGHTS,
+        "EXECUTE on post_credit to everybody",
+    ),
+    Damage(
+        "GRANT CREATE ON SCHEMA tallystick TO PUBLIC",
+        RIGHTS,
+        "CREATE on schema tallystick to everybody",
+    ),
+    Damage(
+        "REVOKE EXECUTE ON FUNCTION move_credits FROM tallystick_payments",
+        RIGHTS,
+        "EXECUTE on move_credits to tallystick_payments",
+    ),
+)
+
+DAMAGES_OF_ROLES = (
+    (
+        "GRANT tallystick_owner TO tallystick_user",
+        "REVOKE tallystick_owner FROM tallystick_user",
+        BECOME,
+        "tallystick_user",
+    ),
+    (
+        "ALTER ROLE tallystick_worker BYPASSRLS",
+        "ALTER ROLE tallystick_worker NOBYPASSRLS",
+        BECOME,
+        "tallystick_worker",
+    ),
+    (
+        "ALTER ROLE tallystick_owner LOGIN",
+        "ALTER ROLE tallystick_owner NOLOGIN",
+        OWNED,
+        "tallystick_owner",
+    ),
+)
