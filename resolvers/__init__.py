@@ -1,0 +1,1 @@
+"""On whose behalf, with which arguments, by which service: one function a field."""

@@ -1,0 +1,101 @@
+"""On whose behalf a request is answered, and by which services."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from domain.allowing import Allowance, Allowances
+from domain.asking import Asked
+from domain.errors import Forbidden, Unauthenticated
+from domain.identity import Session, Viewer
+from domain.offering import Offer
+from domain.questions import Question
+from domain.recharging import Recharging
+from domain.reporting import Books, Reader
+from domain.units import OWN_CREDITS
+
+
+class Asks(Protocol):
+    """Has questions answered: see `domain.asking.Asking`."""
+
+    async def ask(
+        self, viewer: Viewer, question: Question, key: str, wait_seconds: float
+    ) -> Asked: ...
+
+
+class StartsSessions(Protocol):
+    """Begins sessions: see `domain.signing_in.SigningIn`."""
+
+    async def start_demo_session(self, address: str) -> Session: ...
+
+
+class FindsCallers(Protocol):
+    """Says whose token this is, as it will for the requests to come."""
+
+    async def viewer(self, authorization: Sequence[str]) -> Viewer | None:
+        """The caller whom Authorization headers name; raises Unauthenticated."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything resolvers call."""
+
+    offer: Offer
+    books: Books
+    asking: Asks
+    recharging: Recharging
+    sessions: StartsSessions
+    callers: FindsCallers
+    points: Allowances
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """One request: who makes it, from which network address, and what it has cost."""
+
+    viewer: Viewer | None
+    services: Services
+    request_id: str
+    address: str
+    allowance: Allowance | None = field(default=None, init=False)
+
+    @property
+    def signed_in(self) -> Viewer:
+        """The caller; raises Unauthenticated when there is none."""
+        if self.viewer is None:
+            raise Unauthenticated
+        return self.viewer
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller is an administrator's session: an API key never is."""
+        viewer = self.viewer
+        return viewer is not None and viewer.is_admin and viewer.api_key_number == OWN_CREDITS
+
+    def reader(self) -> Reader:
+        """Reads as far as the caller's own right reaches."""
+        return Reader(self.signed_in.session_id, as_admin=self.is_admin)
+
+    def admin_reader(self) -> Reader:
+        """Reads everybody's rows; raises Unauthenticated or Forbidden."""
+        reader = self.reader()
+        if not reader.as_admin:
+            raise Forbidden
+        return reader
+
+    def as_seen_by(self, viewer: Viewer) -> "Context":
+        """The same request on behalf of somebody else: whom it has just signed in."""
+        return replace(self, viewer=viewer)
+
+    def admit(self, *, points: int) -> None:
+        """Count what the operation costs; raises RateLimited when the allowance is used up."""
+        self.allowance = self.services.points.take(self.principal, points)
+
+    @property
+    def principal(self) -> str:
+        """Who shares one allowance: an account, one of its API keys, or a network address."""
+        viewer = self.viewer
+        if viewer is None:
+            return f"address {self.address}"
+        return f"account {viewer.account_id}, key {viewer.api_key_number}"

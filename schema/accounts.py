@@ -1,0 +1,113 @@
+"""Customers."""
+
+from datetime import datetime
+from typing import Self
+
+import strawberry
+
+import resolvers.ledger
+import resolvers.lookups
+import resolvers.usage
+import schema.balances
+import schema.ledger
+import schema.usage
+from domain import identity
+from domain.units import AccountId, PurseId
+from schema.enums import AccountStatus, Role
+from schema.filters import LedgerFilter, UsageFilter
+from schema.ids import account_name
+from schema.lazy import LazyBalance, LazyLedgerConnection, LazyUsageConnection
+from schema.lookups import Lookups
+from schema.nodes import Node
+from schema.pages import EDGE, ENTRIES, FIRST, PAGE, USAGE, PageInfo, Read
+from schema.permissions import IsAdmin, IsUser
+
+
+@strawberry.type(description="A customer: one person, one balance.")
+class Account(Node):
+    lookups: strawberry.Private[Lookups]
+    account_id: strawberry.Private[AccountId]
+    email: str | None = strawberry.field(permission_classes=[IsUser])
+    email_confirmed: bool | None = strawberry.field(permission_classes=[IsUser])
+    display_name: str | None
+    role: Role
+    status: AccountStatus
+    created_at: datetime
+    suspension_reason: str | None = strawberry.field(
+        description="Why the account was suspended.", permission_classes=[IsAdmin]
+    )
+
+    @classmethod
+    def of(cls, account: identity.Account, lookups: Lookups) -> Self:
+        return cls(
+            lookups=lookups,
+            account_id=account.id,
+            id=account_name(account.id),
+            email=account.email,
+            email_confirmed=account.email_confirmed,
+            display_name=account.display_name,
+            role=account.role,
+            status=account.status,
+            created_at=account.created_at,
+            suspension_reason=account.suspension_reason,
+        )
+
+    @classmethod
+    async def of_id(cls, account_id: AccountId, lookups: Lookups) -> Self:
+        account = resolvers.lookups.present(await lookups.accounts.load(account_id))
+        return cls.of(account, lookups)
+
+    @strawberry.field
+    async def balance(self) -> LazyBalance:
+        return await schema.balances.Balance.of_purse(PurseId(self.account_id), self.lookups)
+
+    @strawberry.field
+    async def usage(
+        self,
+        first: int = FIRST,
+        after: str | None = strawberry.UNSET,
+        filter: UsageFilter | None = strawberry.UNSET,
+    ) -> LazyUsageConnection:
+        request, wanted = USAGE.request(first, after), UsageFilter.of(filter)
+        page = await resolvers.usage.of_account(
+            self.lookups.context, self.account_id, wanted, request
+        )
+        return schema.usage.UsageConnection.of(Read(page, request, USAGE), self.lookups)
+
+    @strawberry.field
+    async def ledger(
+        self,
+        first: int = FIRST,
+        after: str | None = strawberry.UNSET,
+        filter: LedgerFilter | None = strawberry.UNSET,
+    ) -> LazyLedgerConnection:
+        request, wanted = ENTRIES.request(first, after), LedgerFilter.of(filter)
+        page = await resolvers.ledger.entries_of_account(
+            self.lookups.context, self.account_id, wanted, request
+        )
+        return schema.ledger.LedgerConnection.of(Read(page, request, ENTRIES), self.lookups)
+
+
+@strawberry.type(description=EDGE)
+class AccountEdge:
+    cursor: str
+    node: Account
+
+
+@strawberry.type(description=PAGE)
+class AccountConnection:
+    read: strawberry.Private[Read[identity.Account]]
+    nodes: list[Account]
+
+    @classmethod
+    def of(cls, read: Read[identity.Account], lookups: Lookups) -> Self:
+        return cls(read=read, nodes=[Account.of(account, lookups) for account in read.page.items])
+
+    @strawberry.field
+    def edges(self) -> list[AccountEdge]:
+        pairs = zip(self.read.cursors(), self.nodes, strict=True)
+        return [AccountEdge(cursor=cursor, node=node) for cursor, node in pairs]
+
+    @strawberry.field
+    def page_info(self) -> PageInfo:
+        return PageInfo.of(self.read)

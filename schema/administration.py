@@ -1,0 +1,121 @@
+"""What administrators see of everybody, and of what they did."""
+
+import strawberry
+
+import resolvers.accounts
+import resolvers.answers
+import resolvers.ledger
+import resolvers.models
+import resolvers.usage
+from schema.accounts import Account, AccountConnection
+from schema.answers import AnswerConnection
+from schema.auditing import AuditConnection
+from schema.enums import AnswerStatus, HoldStatus
+from schema.filters import AccountFilter, LedgerFilter, UsageFilter, wanted_answers, wanted_holds
+from schema.holds import HoldConnection
+from schema.ids import account_named
+from schema.ledger import LedgerConnection
+from schema.lookups import Lookups
+from schema.models import Model
+from schema.pages import (
+    ACCOUNTS,
+    ANSWERS,
+    AUDIT,
+    ENTRIES,
+    FIRST,
+    HOLDS,
+    USAGE,
+    Read,
+)
+from schema.usage import UsageConnection
+
+
+@strawberry.type(description="Reads across all accounts.")
+class Admin:
+    lookups: strawberry.Private[Lookups]
+
+    @strawberry.field
+    async def accounts(
+        self,
+        first: int = FIRST,
+        after: str | None = strawberry.UNSET,
+        filter: AccountFilter | None = strawberry.UNSET,
+    ) -> AccountConnection:
+        request = ACCOUNTS.request(first, after)
+        page = await resolvers.accounts.accounts(
+            self.lookups.context, AccountFilter.of(filter), request
+        )
+        return AccountConnection.of(Read(page, request, ACCOUNTS), self.lookups)
+
+    @strawberry.field
+    async def account(self, id: strawberry.ID) -> Account | None:
+        account_id = account_named(id)
+        if account_id is None:
+            return None
+        account = await resolvers.accounts.account(self.lookups.context, account_id)
+        return None if account is None else Account.of(account, self.lookups)
+
+    @strawberry.field
+    async def usage(
+        self,
+        first: int = FIRST,
+        after: str | None = strawberry.UNSET,
+        filter: UsageFilter | None = strawberry.UNSET,
+    ) -> UsageConnection:
+        request = USAGE.request(first, after)
+        page = await resolvers.usage.of_everybody(
+            self.lookups.context, UsageFilter.of(filter), request
+        )
+        return UsageConnection.of(Read(page, request, USAGE), self.lookups)
+
+    @strawberry.field
+    async def ledger(
+        self,
+        first: int = FIRST,
+        after: str | None = strawberry.UNSET,
+        filter: LedgerFilter | None = strawberry.UNSET,
+    ) -> LedgerConnection:
+        request = ENTRIES.request(first, after)
+        page = await resolvers.ledger.entries_of_everybody(
+            self.lookups.context, LedgerFilter.of(filter), request
+        )
+        return LedgerConnection.of(Read(page, request, ENTRIES), self.lookups)
+
+    @strawberry.field
+    async def holds(
+        self,
+        first: int = FIRST,
+        after: str | None = strawberry.UNSET,
+        status: HoldStatus | None = strawberry.UNSET,
+    ) -> HoldConnection:
+        request = HOLDS.request(first, after)
+        page = await resolvers.ledger.holds_of_everybody(
+            self.lookups.context, wanted_holds(status), request
+        )
+        return HoldConnection.of(Read(page, request, HOLDS), self.lookups)
+
+    @strawberry.field
+    async def answers(
+        self,
+        first: int = FIRST,
+        after: str | None = strawberry.UNSET,
+        status: list[AnswerStatus] | None = strawberry.UNSET,
+    ) -> AnswerConnection:
+        request = ANSWERS.request(first, after)
+        page = await resolvers.answers.of_everybody(
+            self.lookups.context, wanted_answers(status), request
+        )
+        return AnswerConnection.of(Read(page, request, ANSWERS), self.lookups)
+
+    @strawberry.field(description="All models, disabled ones included.")
+    async def models(self) -> list[Model]:
+        models = await resolvers.models.every(self.lookups.context)
+        return [Model.of(model, self.lookups) for model in models]
+
+    @strawberry.field(description="Who did what with an administrator's rights.")
+    async def audit_log(
+        self, first: int = FIRST, after: str | None = strawberry.UNSET
+    ) -> AuditConnection:
+        request = AUDIT.request(first, after)
+        page = await resolvers.accounts.audit_log(self.lookups.context, request)
+        return AuditConnection.of(Read(page, request, AUDIT), self.lookups)

@@ -1,0 +1,23 @@
+"""Types that lead back to each other: an account to its entries, and an entry to its account.
+
+Modules of such types import each other whole and look into each other when they are asked.
+"""
+
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import strawberry
+
+if TYPE_CHECKING:
+    from schema.accounts import Account
+    from schema.answers import Answer
+    from schema.balances import Balance
+    from schema.ledger import LedgerConnection, LedgerEntry
+    from schema.usage import UsageConnection, UsageRecord
+
+LazyAccount: TypeAlias = Annotated["Account", strawberry.lazy("schema.accounts")]
+LazyAnswer: TypeAlias = Annotated["Answer", strawberry.lazy("schema.answers")]
+LazyBalance: TypeAlias = Annotated["Balance", strawberry.lazy("schema.balances")]
+LazyLedgerEntry: TypeAlias = Annotated["LedgerEntry", strawberry.lazy("schema.ledger")]
+LazyLedgerConnection: TypeAlias = Annotated["LedgerConnection", strawberry.lazy("schema.ledger")]
+LazyUsageRecord: TypeAlias = Annotated["UsageRecord", strawberry.lazy("schema.usage")]
+LazyUsageConnection: TypeAlias = Annotated["UsageConnection", strawberry.lazy("schema.usage")]

@@ -1,0 +1,148 @@
+"""Everything that changes something."""
+
+import strawberry
+
+import resolvers.answers
+import resolvers.credits
+import resolvers.models
+import resolvers.sessions
+from domain.errors import NotFound
+from domain.units import AccountId, ModelId
+from schema.accounts import Account
+from schema.asking import AskAIInput, AskAIResult, AskAISuccess
+from schema.credits import (
+    AdjustCreditsInput,
+    PostCreditsResult,
+    PostCreditsSuccess,
+    RechargeCreditsInput,
+    RefundChargeInput,
+)
+from schema.ids import account_named, entry_named
+from schema.info import Info
+from schema.inputs import given
+from schema.lookups import Lookups
+from schema.models import (
+    Model,
+    SaveModelInput,
+    SaveModelResult,
+    SaveModelSuccess,
+    SetModelPriceInput,
+    SetModelPriceResult,
+    SetModelPriceSuccess,
+)
+from schema.permissions import CanAsk, IsAdmin, IsPublic
+from schema.sessions import Session, SessionResult, SessionStarted
+
+
+@strawberry.type(
+    description="Changes. Each takes one `input` and returns a success type or a Problem."
+)
+class Mutation:
+    @strawberry.mutation(
+        description="A throw-away account with sign-up credits. Only in demo mode.",
+        permission_classes=[IsPublic],
+    )
+    async def start_demo_session(self, info: Info) -> SessionResult | None:
+        session, viewer = await resolvers.sessions.start_demo(info.context)
+        lookups = Lookups(info.context.as_seen_by(viewer))
+        account = await Account.of_id(viewer.account_id, lookups)
+        return SessionStarted(session=Session.of(session), account=account)
+
+    @strawberry.mutation(
+        name="askAI",
+        description=(
+            "Ask a model. Credits are held first, charged by what the answer really used, and "
+            "given back in\nfull when it fails. Waits for the answer up to `waitSeconds`; with 0 "
+            "it returns at once and the\nanswer is followed with `subscription answer` or read "
+            "later with `query answer`."
+        ),
+        permission_classes=[CanAsk],
+    )
+    async def ask_ai(self, info: Info, input: AskAIInput) -> AskAIResult | None:
+        asked = await resolvers.answers.ask(
+            info.context,
+            input.question(),
+            key=input.idempotency_key,
+            wait_seconds=input.wait_seconds,
+        )
+        return AskAISuccess.of(asked, Lookups(info.context))
+
+    @strawberry.mutation(description="Add credits to an account.", permission_classes=[IsAdmin])
+    async def recharge_credits(
+        self, info: Info, input: RechargeCreditsInput
+    ) -> PostCreditsResult | None:
+        posted = await resolvers.credits.recharge(
+            info.context,
+            _account(input.account_id),
+            input.amount,
+            expires_at=given(input.expires_at),
+            reason=input.reason,
+            key=input.idempotency_key,
+        )
+        return await PostCreditsSuccess.of(posted, Lookups(info.context))
+
+    @strawberry.mutation(
+        description="Correct a balance in either direction; it can never fall below zero.",
+        permission_classes=[IsAdmin],
+    )
+    async def adjust_credits(
+        self, info: Info, input: AdjustCreditsInput
+    ) -> PostCreditsResult | None:
+        posted = await resolvers.credits.adjust(
+            info.context,
+            _account(input.account_id),
+            input.amount,
+            reason=input.reason,
+            key=input.idempotency_key,
+        )
+        return await PostCreditsSuccess.of(posted, Lookups(info.context))
+
+    @strawberry.mutation(
+        description="Give back a charge, in full or in part, at most once in total.",
+        permission_classes=[IsAdmin],
+    )
+    async def refund_charge(self, info: Info, input: RefundChargeInput) -> PostCreditsResult | None:
+        charge = entry_named(input.entry_id)
+        if charge is None:
+            raise NotFound("charge")
+        posted = await resolvers.credits.refund(
+            info.context,
+            charge,
+            given(input.amount),
+            reason=input.reason,
+            key=input.idempotency_key,
+        )
+        return await PostCreditsSuccess.of(posted, Lookups(info.context))
+
+    @strawberry.mutation(
+        description=(
+            "Add a model or change its settings. Endpoints and provider keys are configuration, "
+            "not data."
+        ),
+        permission_classes=[IsAdmin],
+    )
+    async def save_model(self, info: Info, input: SaveModelInput) -> SaveModelResult | None:
+        change = input.change()
+        await resolvers.models.save(info.context, change)
+        return SaveModelSuccess(model=await Model.of_id(change.id, Lookups(info.context)))
+
+    @strawberry.mutation(
+        description=(
+            "Replace a model's price from now on. Answers in progress keep the price they began "
+            "with."
+        ),
+        permission_classes=[IsAdmin],
+    )
+    async def set_model_price(
+        self, info: Info, input: SetModelPriceInput
+    ) -> SetModelPriceResult | None:
+        model_id = ModelId(input.model_id)
+        await resolvers.models.set_price(info.context, model_id, input.price.rates())
+        return SetModelPriceSuccess(model=await Model.of_id(model_id, Lookups(info.context)))
+
+
+def _account(name: str) -> AccountId:
+    account_id = account_named(name)
+    if account_id is None:
+        raise NotFound("account")
+    return account_id

@@ -1,0 +1,275 @@
+"""A small deployment in memory: three people, two models, and the schema that shows them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import strawberry
+from graphql import GraphQLError
+
+from domain.allowing import Allowance, Rate
+from domain.answers import Answer, AnswerStatus, FinishReason, UsageOutcome, UsageRecord
+from domain.identity import Account, AccountStatus, Role, Scope, Session, Viewer
+from domain.ledger import Balance, Entry, EntryKind, Hold, HoldStatus, Lot
+from domain.offering import Offer
+from domain.pricing import Model, Price
+from domain.recharging import Recharging
+from domain.units import (
+    OWN_CREDITS,
+    AccountId,
+    AnswerId,
+    EntryId,
+    HoldId,
+    KeyNumber,
+    LotId,
+    Microcredits,
+    ModelId,
+    Moment,
+    PriceId,
+    PurseId,
+    UsageId,
+)
+from resolvers.context import Context, Services
+from schema import root
+from tests.schema.books import FakeBooks
+from tests.schema.office import MOMENT, NOON, FakeAsking, FakeCallers, FakeOffice
+
+CREDIT = 1_000_000
+SCHEMA = root.build(strawberry.Schema)
+
+
+def viewer_of(number: int, role: Role = Role.USER) -> Viewer:
+    return Viewer(account_id=AccountId(number), session_id=UUID(int=number), role=role)
+
+
+ADA = viewer_of(1)
+BOB = viewer_of(2)
+EVE = viewer_of(3, Role.ADMIN)
+ADAS_READING_KEY = replace(ADA, api_key_number=KeyNumber(1), scopes=frozenset({Scope.READ}))
+ADAS_ASKING_KEY = replace(ADA, api_key_number=KeyNumber(2), scopes=frozenset({Scope.ASK}))
+EVES_KEY = replace(EVE, api_key_number=KeyNumber(1))
+
+
+class Noon:
+    """A clock that has stopped."""
+
+    def now(self) -> datetime:
+        return NOON
+
+
+@dataclass(slots=True)
+class Points:
+    """Ten thousand points for everybody, and who took how many."""
+
+    taken: list[tuple[str, int]] = field(default_factory=list)
+
+    def take(self, who: str, amount: int = 1) -> Allowance:
+        self.taken.append((who, amount))
+        rate = Rate(10_000, timedelta(minutes=1))
+        return rate.take(amount, empty_at=datetime(1970, 1, 1, tzinfo=UTC), now=NOON)
+
+
+@dataclass(slots=True)
+class DemoSessions:
+    """Opens an account of the next number for each session."""
+
+    books: FakeBooks
+    callers: FakeCallers
+
+    async def start_demo_session(self, address: str) -> Session:
+        viewer = viewer_of(len(self.books.kept_accounts) + 1)
+        open_account(self.books, viewer, email=None)
+        token = f"token of {viewer.account_id}"
+        self.callers.people[token] = viewer
+        return Session(
+            account_id=viewer.account_id,
+            access_token=token,
+            access_token_expires_at=NOON,
+            refresh_token="refresh",
+            refresh_token_expires_at=NOON,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a caller gets back."""
+
+    data: Mapping[str, object] | None
+    errors: list[GraphQLError]
+
+    @property
+    def codes(self) -> list[str]:
+        """Of each error, as the transport would find it."""
+        return [
+            str(getattr(e.original_error, "code", None) or (e.extensions or {}).get("code"))
+            for e in self.errors
+        ]
+
+
+@dataclass(slots=True)
+class Shop:
+    """Everything a request needs, and the request."""
+
+    books: FakeBooks = field(default_factory=FakeBooks)
+    points: Points = field(default_factory=Points)
+    callers: FakeCallers = field(default_factory=lambda: FakeCallers({}))
+    asking: FakeAsking = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.asking = FakeAsking(self.books)
+        open_account(self.books, ADA, email="ada@example.test")
+        open_account(self.books, BOB, email="bob@example.test")
+        open_account(self.books, EVE, email="eve@example.test")
+        for model in (SMALL, RETIRED):
+            self.books.kept_models[model.id] = model
+            self.books.kept_prices[model.price.id] = model.price
+
+    def context(self, viewer: Viewer | None) -> Context:
+        services = Services(
+            offer=Offer(version="1.2.3", demo_mode=True, sign_up_credits=Microcredits(CREDIT)),
+            books=self.books,
+            asking=self.asking,
+            recharging=Recharging(office=FakeOffice(self.books), clock=Noon()),
+            sessions=DemoSessions(self.books, self.callers),
+            callers=self.callers,
+            points=self.points,
+        )
+        return Context(viewer=viewer, services=services, request_id="r-1", address="192.0.2.1")
+
+    async def tell(self, query: str, by: Viewer | None = ADA, **variables: object) -> Told:
+        result = await SCHEMA.execute(
+            query, variable_values=variables, context_value=self.context(by)
+        )
+        return Told(result.data, result.errors or [])
+
+    async def ask(self, query: str, by: Viewer | None = ADA, **variables: object) -> object:
+        """The data of an answer that must have no errors."""
+        told = await self.tell(query, by, **variables)
+        assert told.errors == []
+        return told.data
+
+
+def price_of(number: int, *, input_per_1k: int) -> Price:
+    return Price(
+        id=PriceId(number),
+        input_per_1k=Microcredits(input_per_1k),
+        cached_input_per_1k=Microcredits(0),
+        output_per_1k=Microcredits(2 * input_per_1k),
+        per_request=Microcredits(0),
+        effective_from=NOON,
+    )
+
+
+SMALL = Model(
+    id=ModelId("small"),
+    name="Small",
+    vendor="Ours",
+    upstream_name="secret-upstream-name",
+    context_window=8_192,
+    answer_tokens_max=1_000,
+    is_default=True,
+    price=price_of(1, input_per_1k=300_000),
+)
+RETIRED = replace(
+    SMALL,
+    id=ModelId("retired"),
+    is_default=False,
+    enabled=False,
+    price=price_of(2, input_per_1k=100_000),
+)
+
+
+def open_account(books: FakeBooks, viewer: Viewer, *, email: str | None) -> None:
+    """An account with ten credits."""
+    purse = viewer.purse
+    books.sessions[viewer.session_id] = viewer.account_id
+    books.kept_accounts[viewer.account_id] = Account(
+        id=viewer.account_id,
+        email=email,
+        email_confirmed=email is not None,
+        display_name=None,
+        role=viewer.role,
+        status=AccountStatus.ACTIVE,
+        suspension_reason=None,
+        created_at=NOON,
+    )
+    entry_id = EntryId(purse, MOMENT)
+    ten = Microcredits(10 * CREDIT)
+    books.kept_entries[entry_id] = Entry(
+        id=entry_id,
+        kind=EntryKind.SIGN_UP_GRANT,
+        amount=ten,
+        total_after=ten,
+        answer_id=None,
+        reverses=None,
+        reason=None,
+        actor_id=None,
+    )
+    books.kept_balances[purse] = Balance(purse, ten, Microcredits(0), Microcredits(0), MOMENT)
+    books.kept_lots[purse] = [
+        Lot(id=LotId(purse, MOMENT), entry_id=entry_id, amount=ten, remaining=ten, expires_at=None)
+    ]
+
+
+def answer_questions(books: FakeBooks, viewer: Viewer, count: int) -> list[AnswerId]:
+    """Answers with all that belongs to them: hold, charge and usage record, a second apart."""
+    return [_answer_question(books, viewer.purse, number) for number in range(1, count + 1)]
+
+
+def _answer_question(books: FakeBooks, purse: PurseId, number: int) -> AnswerId:
+    began = Moment(MOMENT + number * 1_000_000)
+    answer_id, charge_id = AnswerId(purse, began), EntryId(purse, Moment(began + 10))
+    usage_id = UsageId(purse, Moment(began + 11))
+    charged = Microcredits(1)
+    books.kept_answers[answer_id] = Answer(
+        id=answer_id,
+        status=AnswerStatus.SUCCEEDED,
+        model_id=(SMALL if number % 2 else RETIRED).id,
+        api_key_number=OWN_CREDITS,
+        text=f"answer {number}",
+        finish_reason=FinishReason.STOP,
+        failure=None,
+        charged=charged,
+        held=Microcredits(0),
+        usage_ids=(usage_id,),
+        finished_at=NOON,
+    )
+    books.kept_holds[answer_id.hold_id] = Hold(
+        id=HoldId(purse, began),
+        status=HoldStatus.CAPTURED,
+        amount=Microcredits(5),
+        captured=charged,
+        api_key_number=OWN_CREDITS,
+        expires_at=NOON,
+        ended_at=NOON,
+    )
+    books.kept_entries[charge_id] = Entry(
+        id=charge_id,
+        kind=EntryKind.CHARGE,
+        amount=Microcredits(-charged),
+        total_after=Microcredits(10 * CREDIT - number),
+        answer_id=answer_id,
+        reverses=None,
+        reason=None,
+        actor_id=None,
+    )
+    books.kept_records[usage_id] = UsageRecord(
+        id=usage_id,
+        answer_id=answer_id,
+        attempt=1,
+        outcome=UsageOutcome.SUCCEEDED,
+        model_id=(SMALL if number % 2 else RETIRED).id,
+        price_id=(SMALL if number % 2 else RETIRED).price.id,
+        api_key_number=OWN_CREDITS,
+        input_tokens=2**40,
+        cached_input_tokens=0,
+        output_tokens=7,
+        is_estimated=False,
+        charged=charged,
+        latency_ms=120,
+        first_token_ms=30,
+        problem_code=None,
+        provider_cost=42,
+    )
+    return answer_id
