@@ -1,9 +1,8 @@
 """What the operator decides, read once from the environment; docs/configuration.md explains it."""
 
-from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -26,22 +25,6 @@ _CHECKOUT: Final = Path(__file__).parent.parent
 
 class UnsafeSettings(TallystickError):
     """The settings cannot be used, or must not be: nothing was started."""
-
-
-class LogForm(StrEnum):
-    """How log lines are written."""
-
-    JSON = "json"
-    CONSOLE = "console"
-
-
-class LogLevel(StrEnum):
-    """From which weight on log lines are written."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 def _credits(value: object) -> object:
@@ -86,8 +69,8 @@ class Settings(BaseSettings):
     asks_per_minute: int = Field(default=60, ge=1, le=1_000_000)
     introspection: bool | None = None
 
-    log_format: LogForm | None = None
-    log_level: LogLevel | None = None
+    log_format: Literal["json", "console"] | None = None
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
 
     @field_validator("database_url")
     @classmethod

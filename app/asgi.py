@@ -1,0 +1,51 @@
+"""The whole of HTTP: GraphQL, GraphiQL and health, behind what every request passes."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from app import graphiql
+from app.graphql.limits import Limits
+from app.graphql.schema import ServedSchema
+from app.graphql.view import GraphQLView
+from app.http import RequestIds, SafeHeaders
+from app.logging import REQUEST_ID
+from app.wiring import System
+from resolvers.context import Context, Services
+from schema import root
+
+
+def application(system: System) -> ASGIApp:
+    """Everything this process answers over HTTP."""
+    schema = root.build(ServedSchema)
+    schema.limits = Limits(is_introspection_open=system.is_introspection_open)
+    view = GraphQLView(schema, _context_of(system.services))
+    routes = [
+        Route("/", _welcome),
+        Route("/graphql", view),
+        *graphiql.routes(root.printed()),
+        *system.health.routes(),
+    ]
+    return RequestIds(SafeHeaders(Starlette(routes=routes)))
+
+
+def _context_of(services: Services) -> Callable[[HTTPConnection], Awaitable[Context]]:
+    async def context(connection: HTTPConnection) -> Context:
+        """Who asks, from where; raises for a credential that is not in force."""
+        return Context(
+            viewer=await services.callers.viewer(connection.headers.getlist("authorization")),
+            services=services,
+            request_id=REQUEST_ID.get() or "",
+            # Behind a trusted proxy uvicorn has put the forwarded address here.
+            address=connection.client.host if connection.client else "",
+        )
+
+    return context
+
+
+async def _welcome(_: Request) -> Response:
+    return RedirectResponse("/graphiql")

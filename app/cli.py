@@ -1,0 +1,190 @@
+"""The command line: what an operator can do from a shell."""
+
+# ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that --help is quick
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from adapters.settings_file import SettingsFileError
+from app.settings import Settings, UnsafeSettings
+from domain.errors import TallystickError
+from persistence.embedded import EmbeddedPostgresError
+
+ABOUT = (
+    "Prepaid credits for AI products, on PostgreSQL.\n\n"
+    "`tallystick up` starts everything on this machine. The other commands work on the same books: "
+    "those in the data directory, or in the database that DATABASE_URL names. "
+    "docs/configuration.md lists all settings."
+)
+
+cli = typer.Typer(
+    help=ABOUT, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+models = typer.Typer(help="The price book.", no_args_is_help=True)
+admin = typer.Typer(help="Who is an administrator.", no_args_is_help=True)
+cli.add_typer(models, name="models")
+cli.add_typer(admin, name="admin")
+
+
+class ExitCode(IntEnum):
+    """What a command tells the shell."""
+
+    FAILED = 1
+    MISCONFIGURED = 2
+    INTERRUPTED = 130
+
+
+class Model(StrEnum):
+    """Models that need no provider."""
+
+    SMALL = "small"
+
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Use the PostgreSQL in this directory, whatever DATABASE_URL says.", show_default=False
+    ),
+]
+Host = Annotated[
+    str | None, typer.Option(help="Address to listen on; HOST or 127.0.0.1, if left out.")
+]
+Port = Annotated[
+    int | None, typer.Option(help="Port to listen on, 0 for a free one; PORT or 8000, if left out.")
+]
+Email = Annotated[str, typer.Argument(help="The account's address.", show_default=False)]
+
+
+@cli.command()
+def up(
+    host: Host = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+    model: Annotated[
+        Model | None,
+        typer.Option(
+            help="Answer with a model on this machine; make run-model installs it.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Start everything: PostgreSQL, migrations, price book, demo accounts, and the server."""
+    with _telling():
+        from app import up as trial
+        from app.providers import OwnModel
+
+        own_model = None if model is None else OwnModel(model)
+        trial.up(_settings(data_dir, host=host, port=port), own_model=own_model)
+
+
+@cli.command()
+def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
+    """Serve a migrated database; any number of processes may."""
+    with _telling():
+        from app import serving
+
+        serving.serve(_settings(data_dir, host=host, port=port))
+
+
+@cli.command()
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database to this release's form; running it again changes nothing."""
+    with _telling():
+        from app import operating
+
+        revision = operating.migrate(_settings(data_dir))
+        typer.echo(f"The database is at revision {revision}.")
+
+
+@cli.command()
+def verify(data_dir: DataDir = None) -> None:
+    """Recompute every balance from the raw rows, and name each row that disagrees.
+
+    Ends with 0 when all agree, with 1 when one does not.
+    """
+    with _telling():
+        from app import operating
+
+        report = operating.verify(_settings(data_dir))
+        typer.echo("\n".join(report.lines()))
+        if not report.is_clean:
+            raise typer.Exit(ExitCode.FAILED)
+
+
+@models.command("load")
+def load_models(
+    file: Annotated[Path, typer.Argument(help="A price book such as models.toml.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Take models and prices from a file; a changed price holds from now on."""
+    with _telling():
+        from app import operating
+
+        typer.echo(operating.load_models(_settings(data_dir), file))
+
+
+@cli.command()
+def token(email: Email, data_dir: DataDir = None) -> None:
+    """Print an access token of an account, alone, good for 15 minutes."""
+    with _telling():
+        from app import operating
+
+        typer.echo(operating.token(_settings(data_dir), email))
+
+
+@admin.command()
+def grant(email: Email, data_dir: DataDir = None) -> None:
+    """Make an account an administrator's, from its next request on."""
+    with _telling():
+        from app import operating
+
+        typer.echo(operating.set_admin(_settings(data_dir), email, is_admin=True))
+
+
+@admin.command()
+def revoke(email: Email, data_dir: DataDir = None) -> None:
+    """Make an administrator's account an ordinary one, from its next request on."""
+    with _telling():
+        from app import operating
+
+        typer.echo(operating.set_admin(_settings(data_dir), email, is_admin=False))
+
+
+def _settings(
+    data_dir: Path | None, *, host: str | None = None, port: int | None = None
+) -> Settings:
+    settings = Settings.read(tallystick_data_dir=data_dir, host=host, port=port)
+    # A directory named by hand is meant, even in a shell whose environment names a database.
+    return settings if data_dir is None else settings.model_copy(update={"database_url": None})
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Say an expected failure in one message, without a traceback."""
+    try:
+        yield
+    except (UnsafeSettings, SettingsFileError) as error:
+        _fail(error, ExitCode.MISCONFIGURED)
+    except (TallystickError, EmbeddedPostgresError) as error:
+        _fail(error, ExitCode.FAILED)
+
+
+def _fail(error: Exception, code: ExitCode) -> NoReturn:
+    typer.echo(f"tallystick: {error}", err=True)
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Run the command of this process's arguments; a request to end is told like Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        cli()
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)

@@ -1,0 +1,106 @@
+"""Serves a system on a socket until a signal ends it, and then puts everything in order."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from logging import getLevelNamesMapping
+from time import monotonic
+from typing import Literal
+
+import structlog
+import uvloop
+
+from adapters.models.routing import RoutedProvider
+from app import logging, server
+from app.asgi import application
+from app.deployment import Deployment, deployed
+from app.listening import Server, address_of, listening
+from app.providers import answering
+from app.safety import demo_mode_of
+from app.settings import Settings
+from app.wiring import wired
+from persistence import reaching
+from persistence.reaching import DatabaseUnusable
+
+_log = structlog.get_logger("server")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """What one serving process is made of."""
+
+    settings: Settings
+    deployment: Deployment
+    provider: RoutedProvider
+    demo_mode: bool
+
+
+def serve(settings: Settings) -> None:
+    """`tallystick serve`: one process on a database that is migrated; any number may run.
+
+    Raises UnsafeSettings, CannotListen or DatabaseUnusable before anything is served.
+    """
+    configure_logging(settings, form="json", level="info")
+    demo_mode = demo_mode_of(settings, is_trial=False)
+    with (
+        answering(settings) as answers,
+        listening(settings.host, settings.port) as listener,
+        deployed(settings) as deployment,
+    ):
+        run(
+            Process(
+                settings=settings,
+                deployment=deployment,
+                provider=answers.provider,
+                demo_mode=demo_mode,
+            ),
+            listener,
+            when_ready=lambda: _log.info(
+                "serving", address=address_of(listener), answers=answers.told
+            ),
+            when_stopping=lambda: _log.info("stopping", seconds=settings.shutdown_seconds),
+        )
+
+
+def configure_logging(
+    settings: Settings, *, form: Literal["json", "console"], level: Literal["info", "warning"]
+) -> None:
+    """Log as the settings say; `form` and `level` are for what they leave out."""
+    chosen = settings.log_level or level
+    logging.configure(settings.log_format or form, level=getLevelNamesMapping()[chosen.upper()])
+
+
+def run(
+    process: Process,
+    listener: socket.socket,
+    *,
+    when_ready: Callable[[], None],
+    when_stopping: Callable[[], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM, on the event loop of production."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(process, listener, when_ready, when_stopping))
+
+
+async def _serve(
+    process: Process,
+    listener: socket.socket,
+    when_ready: Callable[[], None],
+    when_stopping: Callable[[], None],
+) -> None:
+    deployment, settings = process.deployment, process.settings
+    if faults := await reaching.faults(deployment.url, secret=deployment.secret):
+        raise DatabaseUnusable("\n".join(faults.values()))
+    async with wired(settings, deployment, process.provider, demo_mode=process.demo_mode) as system:
+        config = server.config(
+            application(system),
+            host=settings.host,
+            port=settings.port,
+            trusted_proxies=list(settings.trusted_proxies),
+        )
+        config.timeout_graceful_shutdown = settings.shutdown_seconds
+        serving = Server(config, when_ready=when_ready, when_stopping=when_stopping)
+        await serving.serve(sockets=[listener])
+        # Whoever waits for an answer kept its connection so far; now those that nobody waits for.
+        await system.running.stop(within_seconds=max(0.0, serving.ends_at - monotonic()))

@@ -1,0 +1,81 @@
+"""What a serving process does unasked: sweeping, forgetting, making room for the months ahead."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from app.logging import kind_and_places
+from domain.outside import Clock
+from domain.sweeping import Sweeping
+
+SWEEP_SECONDS: Final = 2.0
+FORGET_SECONDS: Final = 600.0
+PARTITIONS_SECONDS: Final = 24 * 3_600.0
+_RETRY_SECONDS: Final = 60.0
+
+_log = structlog.get_logger("upkeep")
+
+
+class Partitions(Protocol):
+    """Tables by the month, which have to be there before the month is."""
+
+    async def ensure_partitions(self, now: datetime) -> int: ...
+
+
+class Texts(Protocol):
+    """Answer texts, which are kept for a while only."""
+
+    async def forget(self, before: datetime) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """Everything a process does unasked; any number of processes may do it at once."""
+
+    sweeping: Sweeping
+    partitions: Partitions
+    texts: Texts
+    texts_kept_for: timedelta
+    clock: Clock
+
+    @asynccontextmanager
+    async def going_on(self) -> AsyncIterator[None]:
+        """Do it in the background until this is left."""
+        works = (
+            _again_and_again("sweep", self.sweeping.sweep, SWEEP_SECONDS),
+            _again_and_again("forget texts", self.forget_texts, FORGET_SECONDS),
+            _again_and_again("partitions", self.make_partitions, PARTITIONS_SECONDS),
+        )
+        tasks = [asyncio.create_task(work) for work in works]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def forget_texts(self) -> int:
+        return await self.texts.forget(self.clock.now() - self.texts_kept_for)
+
+    async def make_partitions(self) -> int:
+        return await self.partitions.ensure_partitions(self.clock.now())
+
+
+async def _again_and_again(
+    name: str, work: Callable[[], Awaitable[int]], every_seconds: float
+) -> None:
+    """A failure is logged, and the work is tried again before its time."""
+    while True:
+        pause_seconds = every_seconds
+        try:
+            if done := await work():
+                _log.info("upkeep", work=name, done=done)
+        except Exception as fault:  # noqa: BLE001 - the edge: it must go on after a bad hour
+            pause_seconds = min(every_seconds, _RETRY_SECONDS)
+            _log.error("upkeep failed", work=name, **kind_and_places(fault))
+        await asyncio.sleep(pause_seconds)

@@ -1,0 +1,179 @@
+"""The one place where the parts are joined into a system."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Final
+from uuid import UUID, uuid4
+
+from asyncpg.pgproto import pgproto
+
+from adapters.models.routing import RoutedProvider
+from app.allowance import InProcessAllowances, QuestionsPerAccount
+from app.authentication import Callers, OwnTokens
+from app.clock import SystemClock
+from app.deployment import Deployment
+from app.health import Health
+from app.settings import Settings
+from app.upkeep import Upkeep
+from domain.allowing import Rate
+from domain.asking import Asking
+from domain.offering import Offer
+from domain.price_book import FreshPrices
+from domain.recharging import Recharging
+from domain.running import Running
+from domain.signing_in import SigningIn
+from domain.sweeping import Sweeping
+from persistence import reaching
+from persistence.accounts import PostgresAccounts
+from persistence.answers import PostgresAnswers
+from persistence.books import PostgresBooks
+from persistence.engine import Engines
+from persistence.forgetting import PostgresTexts
+from persistence.ledger import PostgresLedger
+from persistence.office import PostgresOffice
+from persistence.pools import pool_of
+from persistence.roles import Login
+from persistence.sessions import PostgresSessions
+from resolvers.context import Services
+from schema.ids import account_name
+
+CLOCK: Final = SystemClock()
+_MINUTE: Final = timedelta(minutes=1)
+_AUTH_CONNECTIONS: Final = 3
+_WORKER_CONNECTIONS: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """Everything one serving process is made of, open and ready."""
+
+    services: Services
+    tokens: OwnTokens
+    running: Running
+    health: Health
+    is_introspection_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Books:
+    """The ways into the database, each with the login its work needs."""
+
+    runner: UUID
+    """What the holds of this process are marked with."""
+    ledger: PostgresLedger
+    engines: Engines
+    answers: PostgresAnswers
+    texts: PostgresTexts
+    accounts: PostgresAccounts
+    sessions: PostgresSessions
+
+
+@asynccontextmanager
+async def wired(
+    settings: Settings, deployment: Deployment, provider: RoutedProvider, *, demo_mode: bool
+) -> AsyncIterator[System]:
+    """Join the parts on a database that is ready, keep it in order meanwhile, and close them.
+
+    Answers still in progress when it is left are ended, and their credits released.
+    """
+    async with AsyncExitStack() as stack:
+        books = await _opened(stack, settings, deployment)
+        stack.push_async_callback(provider.aclose)
+        running = Running(
+            ledger=books.ledger,
+            provider=provider,
+            deadline_seconds=settings.ai_timeout_seconds,
+            runs_max=settings.answers_at_once,
+        )
+        stack.push_async_callback(running.stop, within_seconds=0)
+        upkeep = Upkeep(
+            sweeping=Sweeping(ledger=books.ledger, overdue=books.answers),
+            partitions=books.answers,
+            texts=books.texts,
+            texts_kept_for=timedelta(hours=settings.answer_text_hours),
+            clock=CLOCK,
+        )
+        await stack.enter_async_context(upkeep.going_on())
+        tokens = OwnTokens(deployment.secret, clock=CLOCK, name_of=account_name)
+        yield System(
+            services=_services(settings, books, running, tokens, provider, demo_mode=demo_mode),
+            tokens=tokens,
+            running=running,
+            health=Health(lambda: reaching.faults(deployment.url, secret=deployment.secret)),
+            is_introspection_open=demo_mode
+            if settings.introspection is None
+            else settings.introspection,
+        )
+
+
+async def _opened(stack: AsyncExitStack, settings: Settings, deployment: Deployment) -> _Books:
+    runner = uuid4()
+    engines = Engines.connecting(
+        deployment.url, secret=deployment.secret, connections_max=settings.database_pool_size
+    )
+    stack.push_async_callback(engines.dispose)
+    auth = await stack.enter_async_context(
+        pool_of(Login.AUTH, deployment.url_of(Login.AUTH), connections_max=_AUTH_CONNECTIONS)
+    )
+    worker = await stack.enter_async_context(
+        pool_of(Login.WORKER, deployment.url_of(Login.WORKER), connections_max=_WORKER_CONNECTIONS)
+    )
+    ledger = await stack.enter_async_context(
+        PostgresLedger(deployment.url_of(Login.WORKER), runner=pgproto.UUID(runner.bytes))
+    )
+    return _Books(
+        runner=runner,
+        ledger=ledger,
+        engines=engines,
+        answers=PostgresAnswers(worker),
+        texts=PostgresTexts(worker),
+        accounts=PostgresAccounts(auth),
+        sessions=PostgresSessions(auth),
+    )
+
+
+def _services(
+    settings: Settings,
+    books: _Books,
+    running: Running,
+    tokens: OwnTokens,
+    provider: RoutedProvider,
+    *,
+    demo_mode: bool,
+) -> Services:
+    reads = PostgresBooks(books.engines)
+    return Services(
+        offer=Offer(
+            version=version("tallystick"),
+            demo_mode=demo_mode,
+            sign_up_credits=settings.sign_up_credits,
+        ),
+        books=reads,
+        asking=Asking(
+            ledger=books.ledger,
+            prices=FreshPrices(listing=reads, serves=provider.serves),
+            running=running,
+            stored=books.answers,
+            balances=reads,
+            admission=QuestionsPerAccount(_per_minute(settings.asks_per_minute)),
+            runner=books.runner,
+        ),
+        recharging=Recharging(office=PostgresOffice(books.engines), clock=CLOCK),
+        sessions=SigningIn(
+            accounts=books.accounts,
+            tokens=tokens,
+            demo_sessions=_per_minute(settings.demo_sessions_per_minute),
+            clock=CLOCK,
+            sign_up_credits=settings.sign_up_credits,
+            demo_mode=demo_mode,
+        ),
+        callers=Callers(tokens=tokens, sessions=books.sessions, name_of=account_name),
+        points=_per_minute(settings.points_per_minute),
+    )
+
+
+def _per_minute(limit: int) -> InProcessAllowances:
+    return InProcessAllowances(rate=Rate(limit, _MINUTE), clock=CLOCK)
