@@ -148,8 +148,8 @@ def _tallystick(data_dir: Path, port: int, base_url: str) -> Iterator["subproces
         **os.environ,
         "AI_BASE_URL": base_url,
         "AI_API_KEY": "none",
-        "ASKS_PER_MINUTE": "10000000",
-        "POINTS_PER_MINUTE": "1000000000",
+        "ASKS_PER_MINUTE": "1000000",
+        "POINTS_PER_MINUTE": "100000000",
     }
     command = [TALLYSTICK, "up", "--data-dir", str(data_dir), "--port", str(port)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
