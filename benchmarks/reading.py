@@ -51,9 +51,9 @@ WITH rows AS (
 holding AS (
   INSERT INTO tallystick.holds (account_id, moment, key_number, api_key_number, amount, captured,
          status, expires_at, ended_moment, key, digest, model_id, price_id, answer_tokens_max,
-         answer_status, finish_reason, attempts)
+         finish_reason, attempts)
   SELECT $1, moment, 0, 0, 20, 10, 'CAPTURED', now(), moment + 1, gen_random_uuid(),
-         gen_random_uuid(), 'm', 1, 100, 'SUCCEEDED', 'STOP', 1 FROM rows),
+         gen_random_uuid(), 'm', 1, 100, 'STOP', 1 FROM rows),
 entering AS (
   INSERT INTO tallystick.entries
          (account_id, moment, key_number, seq, kind, amount, total_after, hold_moment)

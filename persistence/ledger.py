@@ -1,8 +1,9 @@
 """The ledger's hot path: holds taken and ended, batched into one call and one commit.
 
-`PostgresLedger` is the port; underneath, `_Lane` is one connection and its prepared statement. A batch
-whose outcome is unknown, because the connection broke, is sent again with its keys looked up first:
-what was done answers as replayed, what was not is done now.
+`PostgresLedger` is the port; underneath, `_Lane` is one connection and its prepared statements.
+What is usual goes the fast way: a function for one operation, or one for many. What is not, or
+whose outcome is unknown because the connection broke, goes the careful way, which looks keys and
+holds up first: what was done answers as replayed, what was not is done now.
 """
 
 import asyncio
@@ -20,13 +21,26 @@ from domain.errors import (
     InsufficientCredits,
     LedgerFault,
     NotFound,
+    Problem,
     StateConflict,
     Unavailable,
 )
 from domain.ledger import Balance, HoldEnded, HoldTaken, Once
 from domain.units import HoldId, Microcredits, Moment, PurseId
-from persistence.batching import Batching, answer, refuse
-from persistence.operations import APPLY, Kind, Operation, Outcome, Result, arguments
+from persistence.batching import Answers, Batching
+from persistence.operations import (
+    APPLY,
+    APPLY_CAREFULLY,
+    Batch,
+    Ending,
+    Kind,
+    Operation,
+    Outcome,
+    Result,
+    Taking,
+    lone_call,
+    lone_result,
+)
 
 RECONNECT_SECONDS: Final = 10.0
 """How long an operation waits for a database that went away before it is refused."""
@@ -55,7 +69,11 @@ LOST: Final = (
     OSError,
     TimeoutError,
 )
-AGAIN: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+AGAIN: Final = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.UniqueViolationError,
+)
 
 
 class _Lane:
@@ -64,26 +82,33 @@ class _Lane:
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: asyncpg.Connection | None = None
-        self._apply: PreparedStatement[asyncpg.Record] | None = None
+        self._statements: dict[str, PreparedStatement[asyncpg.Record]] = {}
 
-    async def call(self, values: Sequence[object]) -> asyncpg.Record | None:
-        if self._apply is None:
-            self._connection = await asyncpg.connect(
-                self._url, server_settings=WRITER_SETTINGS, timeout=5
-            )
-            self._apply = await self._connection.prepare(APPLY)
-        return await self._apply.fetchrow(*values, timeout=STATEMENT_SECONDS)
+    async def call(self, statement: str, values: Sequence[object]) -> Sequence[int] | None:
+        """The numbers a function of the hot path answers with."""
+        prepared = self._statements.get(statement)
+        if prepared is None:
+            if self._connection is None:
+                self._connection = await asyncpg.connect(
+                    self._url, server_settings=WRITER_SETTINGS, timeout=5
+                )
+            prepared = await self._connection.prepare(statement)
+            self._statements[statement] = prepared
+        numbers: Sequence[int] | None = await prepared.fetchval(*values, timeout=STATEMENT_SECONDS)
+        return numbers
 
     def drop(self) -> None:
         """Forget a broken connection; the next call makes a new one."""
         if self._connection is not None:
             self._connection.terminate()
-        self._connection = self._apply = None
+        self._connection = None
+        self._statements.clear()
 
     async def close(self) -> None:
         if self._connection is not None:
             await self._connection.close()
-        self._connection = self._apply = None
+        self._connection = None
+        self._statements.clear()
 
 
 class PostgresLedger:
@@ -118,30 +143,17 @@ class PostgresLedger:
         lasts_seconds: int,
         beginning: AnswerBeginning | None = None,
     ) -> HoldTaken:
-        operation = Operation(
-            Kind.HOLD,
-            purse,
-            amount,
-            asyncio.get_running_loop().create_future(),
-            seconds=lasts_seconds,
-            key=UUID(once.key),
-            digest=UUID(once.digest),
-            beginning=beginning,
-        )
-        self._batching.submit(operation)
-        result = await operation.done
-        if result.outcome == Outcome.INSUFFICIENT:
-            available = Microcredits(result.total - result.held)
-            raise InsufficientCredits(required=amount, available=available)
-        if result.outcome == Outcome.CONFLICT:
-            raise IdempotencyKeyReused
-        if result.outcome == Outcome.NO_PURSE:
-            raise NotFound("account")
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._batching.submit(Taking(purse, amount, lasts_seconds, once, beginning, done))
+        outcome, moment, granted, total, held, owed = await done
+        if outcome > Outcome.REPLAYED:
+            raise _refusal(outcome, required=amount, available=Microcredits(total - held))
+        named = Moment(moment)
         return HoldTaken(
-            HoldId(purse, Moment(result.moment)),
-            Microcredits(result.amount),
-            _balance(purse, result),
-            result.outcome == Outcome.REPLAYED,
+            HoldId(purse, named),
+            Microcredits(granted),
+            Balance(purse, Microcredits(total), Microcredits(held), Microcredits(owed), named),
+            outcome == 1,
         )
 
     async def capture(
@@ -158,99 +170,117 @@ class PostgresLedger:
     async def _end(
         self, kind: Kind, hold_id: HoldId, cost: Microcredits, end: AnswerEnd | None
     ) -> HoldEnded:
-        operation = Operation(
-            kind,
-            hold_id.purse,
-            cost,
-            asyncio.get_running_loop().create_future(),
-            hold_moment=hold_id.moment,
-            end=end,
-        )
-        self._batching.submit(operation)
-        result = await operation.done
-        if result.outcome not in {Outcome.DONE, Outcome.REPLAYED}:
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._batching.submit(Ending(hold_id.purse, hold_id.moment, kind, cost, end, done))
+        outcome, moment, charged, total, held, owed = await done
+        if outcome > Outcome.REPLAYED:
             raise StateConflict("The hold is not open, or ended in another way.")
+        named = Moment(moment)
         return HoldEnded(
-            Microcredits(result.amount),
-            Moment(result.moment),
-            _balance(hold_id.purse, result),
-            result.outcome == Outcome.REPLAYED,
+            Microcredits(charged),
+            named,
+            Balance(
+                hold_id.purse, Microcredits(total), Microcredits(held), Microcredits(owed), named
+            ),
+            outcome == 1,
         )
 
-    async def _send(self, batch: list[Operation]) -> None:
+    async def _send(self, batch: list[Operation]) -> Answers:
         lane = self._lanes.pop()
         try:
-            for part in _without_twins(batch):
-                await self._commit(lane, part)
+            parts = _without_twins(batch)
+            if len(parts) == 1:
+                return await self._commit(lane, batch)
+            return [pair for part in parts for pair in await self._commit(lane, part)]
         finally:
             self._lanes.append(lane)
 
-    async def _commit(self, lane: _Lane, batch: list[Operation]) -> None:
+    async def _commit(self, lane: _Lane, operations: list[Operation]) -> Answers:
         """Give every operation of a batch its outcome, whatever that takes."""
-        batch.sort(key=_by_purse)
-        check = False
+        is_careful = False
         deadline = asyncio.get_running_loop().time() + RECONNECT_SECONDS
         for attempt in range(TRIES_MAX):
             try:
-                record = await lane.call(arguments(batch, self._runner, check=check))
-            except asyncpg.UniqueViolationError:
-                check = True
+                answers = await self._attempt(lane, operations, is_careful=is_careful)
             except AGAIN:
-                pass
+                is_careful = True
             except LOST:
                 lane.drop()
-                check = True
+                is_careful = True
                 if asyncio.get_running_loop().time() > deadline:
                     break
                 await asyncio.sleep(min(0.05 * 2**attempt, 1.0))
             except (asyncpg.PostgresError, ValueError, TypeError, OverflowError) as error:
-                await self._isolate(lane, batch, error)
-                return
+                return await self._isolate(lane, operations, error)
             else:
-                if record is None:
-                    raise AssertionError("apply() answers with one row")
-                for operation, *result in zip(batch, *record.values(), strict=True):
-                    answer(operation, Result(*result))
-                return
-        for operation in batch:
-            refuse(operation, Unavailable("The database cannot be reached. Try again shortly."))
+                if answers is not None:
+                    return answers
+                is_careful = True
+        away = Unavailable("The database cannot be reached. Try again shortly.")
+        return [(operation, away) for operation in operations]
 
-    async def _isolate(self, lane: _Lane, batch: list[Operation], error: Exception) -> None:
+    async def _attempt(
+        self, lane: _Lane, operations: list[Operation], *, is_careful: bool
+    ) -> Answers | None:
+        """Commit a batch, or return None with nothing done because it needs the careful way."""
+        if len(operations) == 1 and not is_careful:
+            [operation] = operations
+            call = lone_call(operation, self._runner)
+            if call is not None:
+                numbers = await lane.call(*call)
+                return None if numbers is None else [(operation, lone_result(operation, numbers))]
+        batch = Batch(operations)
+        arguments = batch.arguments(self._runner)
+        if not is_careful and batch.is_usual:
+            numbers = await lane.call(APPLY, arguments)
+            return None if numbers is None else batch.usual_results(numbers)
+        numbers = await lane.call(APPLY_CAREFULLY, arguments)
+        if numbers is None:
+            raise AssertionError("apply_carefully() answers every operation")
+        return batch.careful_results(numbers)
+
+    async def _isolate(self, lane: _Lane, operations: list[Operation], error: Exception) -> Answers:
         """One operation the database cannot take must not fail its neighbours."""
-        if len(batch) == 1:
-            fault = LedgerFault(f"the ledger refused an operation: {type(error).__name__}")
-            fault.__cause__ = error
-            refuse(batch[0], fault)
-            return
-        for operation in batch:
-            await self._commit(lane, [operation])
+        if len(operations) > 1:
+            alone = [await self._commit(lane, [operation]) for operation in operations]
+            return [pair for answers in alone for pair in answers]
+        fault = LedgerFault(f"the ledger refused an operation: {type(error).__name__}")
+        fault.__cause__ = error
+        return [(operations[0], fault)]
 
 
-def _balance(purse: PurseId, result: Result) -> Balance:
-    return Balance(
-        purse,
-        Microcredits(result.total),
-        Microcredits(result.held),
-        Microcredits(result.owed),
-        Moment(result.moment),
-    )
-
-
-def _by_purse(operation: Operation) -> tuple[int, int]:
-    return operation.purse.account_id, operation.purse.key_number
+def _refusal(outcome: int, *, required: Microcredits, available: Microcredits) -> Problem:
+    match outcome:
+        case Outcome.INSUFFICIENT:
+            return InsufficientCredits(required=required, available=available)
+        case Outcome.CONFLICT:
+            return IdempotencyKeyReused()
+        case _:
+            return NotFound("account")
 
 
 def _without_twins(batch: list[Operation]) -> list[list[Operation]]:
-    """Split a batch so that no key and no hold stands in one part twice: the later one then finds
-    what the earlier one did.
+    """Split a batch so that no key and no hold stands in one part twice.
+
+    The later one then finds what the earlier one did.
     """
+    names = {_name(operation) for operation in batch}
+    if len(names) == len(batch):
+        return [batch]
     parts: list[list[Operation]] = []
     seen: dict[object, int] = {}
     for operation in batch:
-        name = (operation.purse.account_id, operation.key or operation.hold_moment)
+        name = _name(operation)
         place = seen.get(name, 0)
         seen[name] = place + 1
         if place == len(parts):
             parts.append([])
         parts[place].append(operation)
     return parts
+
+
+def _name(operation: Operation) -> tuple[int, bytes | int]:
+    """What may stand in a batch once: an account's key, or its hold."""
+    if isinstance(operation, Taking):
+        return operation.purse.account_id, operation.once.key
+    return operation.purse.account_id, operation.hold_moment

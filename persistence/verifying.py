@@ -42,7 +42,12 @@ async def verify(url: str, *, rows_max: int = ROWS_MAX) -> Report:
 
 
 async def _look(connection: asyncpg.Connection, rule: Rule, rows_max: int) -> Finding | None:
-    rows = await connection.fetch(_FIND.format(query=rule.query), rows_max, *rule.given)
+    try:
+        async with connection.transaction():
+            rows = await connection.fetch(_FIND.format(query=rule.query), rows_max, *rule.given)
+    except asyncpg.SyntaxOrAccessError as error:
+        # A table that is gone, or somebody else's now, is itself a finding.
+        return Finding(rule.promise, 1, (Difference("all of them", f"cannot be read: {error}"),))
     if not rows:
         return None
     differences = tuple(Difference(row["row"], row["is_wrong"]) for row in rows)

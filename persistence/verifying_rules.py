@@ -135,15 +135,15 @@ SELECT CASE WHEN h.moment IS NULL
         "An answer and its hold agree about how they stand.",
         """
 SELECT format('holds (%s, %s, %s)', account_id, moment, key_number),
-       format('the hold is %s, its answer %s', status, coalesce(answer_status, 'none'))
+       format('the hold is %s, its answer has the end %s and the failure %s', status,
+              coalesce(finish_reason, 'none'), coalesce(failure, 'none'))
   FROM holds
  WHERE CASE
-       WHEN model_id IS NULL THEN answer_status IS NOT NULL
-       WHEN answer_status IS NULL THEN true
-       WHEN status = 'OPEN' THEN answer_status NOT IN ('QUEUED', 'RUNNING')
-       WHEN status = 'CAPTURED' THEN answer_status NOT IN ('SUCCEEDED', 'CANCELED')
-       ELSE answer_status NOT IN ('FAILED', 'CANCELED') END
-    OR (answer_status = 'FAILED') <> (failure IS NOT NULL)""",
+       WHEN model_id IS NULL OR status = 'OPEN'
+            THEN finish_reason IS NOT NULL OR failure IS NOT NULL
+       WHEN status = 'CAPTURED' THEN failure IS NOT NULL
+       WHEN status = 'EXPIRED' THEN failure IS NULL
+       ELSE (failure IS NULL) <> (finish_reason IS NOT DISTINCT FROM 'CANCELED') END""",
     ),
     Rule(
         "Every hold up to the sweep mark has ended.",

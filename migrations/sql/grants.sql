@@ -13,5 +13,5 @@ GRANT EXECUTE ON FUNCTION caller_account_id, caller_is_admin TO tallystick_user,
 GRANT EXECUTE ON FUNCTION settle_purses_in_sight TO tallystick_user, tallystick_admin;
 GRANT EXECUTE ON FUNCTION require_admin, post_by_admin, refund_charge, save_model, set_model_price TO tallystick_admin;
 GRANT EXECUTE ON FUNCTION open_account, start_session, sessions_in_force, account_of_email TO tallystick_auth;
-GRANT EXECUTE ON FUNCTION apply, due_holds, settle_due_purses, find_answer, forget_texts, ensure_partitions TO tallystick_worker;
+GRANT EXECUTE ON FUNCTION take_hold, end_hold, apply, apply_carefully, due_holds, settle_due_purses, find_answer, forget_texts, ensure_partitions TO tallystick_worker;
 GRANT EXECUTE ON FUNCTION open_purse, move_credits, transfer_credits TO tallystick_payments;

@@ -39,8 +39,12 @@ FUNCTIONS = (
     "put_model",
     "set_model_price",
     "save_model",
+    "record_attempts",
     "record_refusals",
+    "take_hold",
+    "end_hold",
     "apply",
+    "apply_carefully",
     "due_holds",
     "find_answer",
     "forget_texts",
@@ -65,6 +69,8 @@ TABLES = (
     "accounts",
 )
 
+DOMAINS = ("hold_status", "entry_kind", "some_credits", "credits")
+
 
 def upgrade() -> None:
     """Make everything the core needs, with partitions from last month to a quarter ahead."""
@@ -85,3 +91,5 @@ def downgrade() -> None:
         op.execute(f"DROP FUNCTION IF EXISTS {name} CASCADE")
     for table in TABLES:
         op.execute(f"DROP TABLE {table} CASCADE")
+    for domain in DOMAINS:
+        op.execute(f"DROP DOMAIN {domain}")

@@ -95,7 +95,7 @@ def test_a_port_in_use_is_refused_before_anything_is_made(tmp_path: Path) -> Non
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_cleanly_and_its_database_with_it(
     by: signal.Signals, data_dir: Path
 ) -> None:
@@ -165,10 +165,12 @@ async def holds(data_dir: Path) -> list[tuple[str, str, int]]:
     """How each hold ended, its answer, and what was charged."""
     cluster = embedded.start(data_dir)
     connection = await asyncpg.connect(cluster.url())
-    rows = await connection.fetch("SELECT status, answer_status, captured FROM tallystick.holds")
+    rows = await connection.fetch("""
+        SELECT h.status AS held, a.status, h.captured FROM tallystick.holds h
+          JOIN tallystick.answers a USING (account_id, moment, key_number)""")
     await connection.close()
     embedded.stop(cluster)
-    return [(row["status"], row["answer_status"], row["captured"]) for row in rows]
+    return [(row["held"], row["status"], row["captured"]) for row in rows]
 
 
 @pytest.mark.parametrize("what", ["a file", "another PostgreSQL's", "a broken cluster"])

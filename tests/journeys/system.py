@@ -100,6 +100,7 @@ async def open_house(
     secret: str,
     *,
     provider: SimulatedProvider | None = None,
+    routed: RoutedProvider | None = None,
     demo_mode: bool = True,
     **given: object,
 ) -> AsyncIterator[House]:
@@ -119,7 +120,10 @@ async def open_house(
     async with (
         asyncpg.create_pool(database_url, min_size=0, max_size=2) as database,
         wired(
-            settings, deployment, RoutedProvider.in_process(simulated), demo_mode=demo_mode
+            settings,
+            deployment,
+            routed or RoutedProvider.in_process(simulated),
+            demo_mode=demo_mode,
         ) as system,
         httpx2.AsyncClient(
             transport=httpx2.ASGITransport(application(system)),

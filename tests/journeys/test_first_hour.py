@@ -7,6 +7,9 @@ from decimal import ROUND_CEILING, Decimal
 
 import pytest
 
+from adapters.models.openai_compatible import OpenAICompatible
+from adapters.models.routes import Route
+from adapters.models.routing import RoutedProvider
 from adapters.models.simulated import Gate, SimulatedProvider
 from domain.identity import Role
 from persistence.forgetting import PostgresTexts
@@ -269,3 +272,27 @@ async def test_the_text_of_an_answer_is_forgotten_and_its_charge_is_not(house: H
         "text": None,
         "charged": asked["askAI.answer.charged"],
     }
+
+
+async def test_only_models_that_somebody_answers_for_are_offered(
+    database_url: str, deployment_secret: str
+) -> None:
+    route = Route(
+        name="one",
+        base_url="http://localhost/v1",
+        api_key="",
+        models={"gpt-4o-mini": "gpt-4o-mini", "gpt-4.1-mini": "gpt-4.1-mini"},
+    )
+    routed = RoutedProvider((OpenAICompatible.in_process(route, SimulatedProvider()),))
+    async with open_house(database_url, deployment_secret, routed=routed) as house:
+        user, _ = await house.visitor()
+        offered = await user.send("{ models { id } }")
+        asked = await user.ask("hello", "one")
+        other = await user.send(
+            'mutation { askAI(input: {messages: {content: "hello"}, model: "deepseek-chat", '
+            'idempotencyKey: "two"}) { ... on Problem { code } } }'
+        )
+
+    assert offered["models"] == [{"id": "gpt-4.1-mini"}, {"id": "gpt-4o-mini"}]
+    assert asked["askAI.answer.status"] == "SUCCEEDED"
+    assert other["askAI.code"] == "NOT_FOUND"

@@ -257,7 +257,7 @@ async def test_a_dead_runners_answer_fails_free_when_its_hold_runs_out(desk: Des
     # A killed process books nothing: the same hold as it would have left it.
     await desk.database.execute(
         "UPDATE tallystick.holds SET status = 'OPEN', ended_moment = NULL,"
-        " answer_status = 'RUNNING', failure = NULL, attempts = 0,"
+        " failure = NULL, attempts = 0,"
         " expires_at = now() - interval '1 second'"
     )
     await desk.database.execute("UPDATE tallystick.balances SET held = $1", abandoned.answer.held)

@@ -53,7 +53,7 @@ RIGHTS = "Everybody has the rights that the logins need, and no other."
 
 DAMAGES = (
     Damage(
-        "ALTER TABLE balances DROP CONSTRAINT balances_held_is_never_negative;"
+        "ALTER DOMAIN credits DROP CONSTRAINT credits_are_never_negative;"
         " UPDATE balances SET held = -1 WHERE account_id = {account}",
         NEVER_NEGATIVE,
         "balances ({account}, 0)",
@@ -79,7 +79,7 @@ DAMAGES = (
     Damage(
         "DELETE FROM entries WHERE moment = {charge}", CHAIN, "entries ({account}, {refund}, 0)"
     ),
-    Damage("UPDATE balances SET held = held + 1", HELD, "balances ({account}, 0)"),
+    Damage("UPDATE balances SET held = held + 1 WHERE held > 0", HELD, "balances ({account}, 0)"),
     Damage(
         "UPDATE balances SET moment = {grant} WHERE account_id = {account}",
         LAST_MOMENT,
@@ -118,12 +118,6 @@ DAMAGES = (
         " VALUES ({account}, {charge} + 1, 0, 9, 'CHARGE', -1, 1)",
         ONE_CHARGE,
         "entries ({account}, {after_charge}, 0)",
-    ),
-    Damage(
-        "ALTER TABLE holds DROP CONSTRAINT holds_answer_goes_with_its_hold;"
-        " UPDATE holds SET answer_status = 'RUNNING' WHERE moment = {hold}",
-        AGREE,
-        "holds ({account}, {hold}, 0)",
     ),
     Damage(
         "UPDATE holds SET failure = 'ERROR' WHERE moment = {hold}",
@@ -258,6 +252,8 @@ DAMAGES = (
     ),
     Damage("ALTER VIEW answers RESET (security_invoker)", VIEW, "answers"),
     Damage("ALTER TABLE lots OWNER TO CURRENT_USER", OWNED, "lots"),
+    Damage("ALTER TABLE lots OWNER TO CURRENT_USER", LOTS, "all of them"),
+    Damage("DROP TABLE usage_hours CASCADE", ROLL_UPS, "all of them"),
     Damage("ALTER FUNCTION known_key RESET search_path", PINNED, "known_key"),
     Damage(
         "GRANT SELECT ON sessions TO tallystick_user",
