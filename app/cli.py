@@ -182,8 +182,11 @@ def _fail(error: Exception, code: ExitCode) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command of this process's arguments; a request to end is told like Ctrl-C."""
+    """Run the command of this process's arguments; every request to end is told like Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Under nohup a terminal that closes is ignored, and stays so.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         cli()
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """Whether this process lives, and whether it may be sent requests."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -25,11 +26,13 @@ class Health:
     clock: Callable[[], float] = monotonic
     _seen: Mapping[str, str] = field(default_factory=dict)
     _fresh_until: float = float("-inf")
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def faults(self) -> Mapping[str, str]:
-        if self.clock() >= self._fresh_until:
-            self._fresh_until = self.clock() + LOOKED_AT_EVERY_SECONDS
-            self._seen = await self.look()
+        async with self._looking:
+            if self.clock() >= self._fresh_until:
+                self._seen = await self.look()
+                self._fresh_until = self.clock() + LOOKED_AT_EVERY_SECONDS
         return self._seen
 
     async def alive(self, _: Request) -> Response:

@@ -4,8 +4,7 @@ import asyncio
 import shlex
 import socket
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +43,7 @@ def up(settings: Settings, *, own_model: OwnModel | None = None) -> None:
     with (
         answering(settings, own_model) as answers,
         listening(settings.host, settings.port) as listener,
-        _database(settings) as deployment,
+        deployed(settings, claims=True, makes=True) as deployment,
     ):
         _prepare(settings, deployment, listings)
         run(
@@ -63,15 +62,9 @@ def up(settings: Settings, *, own_model: OwnModel | None = None) -> None:
     _say("Stopped.")
 
 
-@contextmanager
-def _database(settings: Settings) -> Iterator[Deployment]:
-    with deployed(settings, claims=True, makes=True) as deployment:
-        asyncio.run(reaching.check_server(deployment.url))
-        yield deployment
-
-
 def _prepare(settings: Settings, deployment: Deployment, listings: Sequence[ModelListing]) -> None:
     """Migrate, load the price book, and make the demo accounts unless DEMO_MODE is off."""
+    asyncio.run(reaching.check_server(deployment.url))
     serves_others = asyncio.run(reaching.serves_others(deployment.url))
     refuse_serious_books(settings, serves_others=serves_others)
     reaching.migrate(deployment.url, secret=deployment.secret)
@@ -95,9 +88,9 @@ def _welcome(
 ) -> str:
     address = address_of(listener)
     if deployment.cluster is not None:
-        books = f"{deployment.cluster.data_dir} (a PostgreSQL of its own)"
+        books, elsewhere = f"{deployment.cluster.data_dir} (a PostgreSQL of its own)", ""
     else:
-        books = "the PostgreSQL of DATABASE_URL"
+        books, elsewhere = "the database of DATABASE_URL", ", with the same DATABASE_URL there"
     lines = [
         "Tallystick is ready. Ctrl-C stops it.",
         "",
@@ -112,7 +105,7 @@ def _welcome(
         lines += [
             f"  Accounts   {names}, made with {credits_each} credits each",
             "",
-            "Ask the first question from another terminal:",
+            f"Ask the first question from another terminal{elsewhere}:",
             "",
             f"  curl -s {address}/graphql \\",
             f'    -H "Authorization: Bearer $({_token_command(settings)})" \\',

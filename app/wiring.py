@@ -16,6 +16,7 @@ from app.authentication import Callers, OwnTokens
 from app.clock import SystemClock
 from app.deployment import Deployment
 from app.health import Health
+from app.price_list import AskableBooks
 from app.settings import Settings
 from app.upkeep import Upkeep
 from domain.allowing import Rate
@@ -29,7 +30,6 @@ from domain.sweeping import Sweeping
 from persistence import reaching
 from persistence.accounts import PostgresAccounts
 from persistence.answers import PostgresAnswers
-from persistence.books import PostgresBooks
 from persistence.engine import Engines
 from persistence.forgetting import PostgresTexts
 from persistence.ledger import PostgresLedger
@@ -144,7 +144,7 @@ def _services(
     *,
     demo_mode: bool,
 ) -> Services:
-    reads = PostgresBooks(books.engines)
+    reads = AskableBooks(books.engines, provider.serves)
     return Services(
         offer=Offer(
             version=version("tallystick"),

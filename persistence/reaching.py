@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from domain.errors import TallystickError, Unavailable
 from persistence.engine import UnsafeLogin, check_logins
+from persistence.faults import telling_faults
 from persistence.migrating import newest_revision, upgrade
 from persistence.roles import OWNER
 
@@ -80,9 +81,10 @@ async def faults(url: str, *, secret: str) -> Mapping[str, str]:
 async def faults_of_books(url: str) -> Mapping[str, str]:
     """What keeps the operator from working on the books: `database`, `migrations`."""
     try:
-        await check_server(url)
-        revision = await _revision(url)
-    except DatabaseUnusable as error:
+        with telling_faults():
+            await check_server(url)
+            revision = await _revision(url)
+    except (DatabaseUnusable, Unavailable) as error:
         return {"database": str(error)}
     wanted = newest_revision()
     if revision == wanted:

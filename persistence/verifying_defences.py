@@ -57,7 +57,9 @@ def expected_grants() -> Iterator[str]:
 
 
 def expected_constraints() -> Iterator[str]:
-    """Every constraint by table and name, as the migrations are to make it."""
+    """Every constraint by name, and by the table or domain it is of."""
+    for domain, rule in DOMAINS.items():
+        yield f"{domain}.{rule.split()[3]}"
     for table in metadata.sorted_tables:
         if table.info != VIEW:
             yield from (f"{table.name}.{name}" for name in _names(table))
@@ -78,9 +80,11 @@ DEFENCES: Final = (
 SELECT expected, 'the constraint is missing or was never checked'
   FROM unnest($2::text[]) AS expected
  WHERE expected NOT IN (
-   SELECT format('%s.%s', r.relname, c.conname)
-     FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
-    WHERE c.connamespace = 'tallystick'::regnamespace AND c.convalidated)""",
+   SELECT format('%s.%s', coalesce(relname, typname), conname)
+     FROM pg_constraint
+     LEFT JOIN pg_class r ON r.oid = conrelid
+     LEFT JOIN pg_type t ON t.oid = contypid
+    WHERE connamespace = 'tallystick'::regnamespace AND convalidated)""",
         (sorted(expected_constraints()),),
     ),
     Rule(

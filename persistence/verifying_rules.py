@@ -240,29 +240,31 @@ SELECT format('usage_records (%s, %s, %s)', account_id, moment, key_number),
  WHERE charged < 0 OR (charged > 0 AND outcome NOT IN ('SUCCEEDED', 'CANCELED'))""",
     ),
     Rule(
-        "The roll-ups are the sums of the usage records.",
+        "The roll-ups are the sums of the usage records, hour by hour.",
         """
-SELECT format('usage_hours of account %s, model %s, key %s', account_id, model_id, api_key_number),
+SELECT format('usage_hours (%s, %s, %s, %s)', account_id, hour, model_id, api_key_number),
        format('%s, but the records say %s',
               coalesce(h.sums::text, 'nothing'), coalesce(u.sums::text, 'nothing'))
-  FROM (SELECT account_id, model_id, api_key_number,
-               (sum(attempts), sum(succeeded), sum(failed), sum(canceled), sum(refused),
-                sum(input_tokens), sum(cached_input_tokens), sum(output_tokens), sum(charged),
-                sum(latency_ms), sum(first_token_ms), sum(provider_cost)) AS sums
-          FROM usage_hours GROUP BY account_id, model_id, api_key_number) h
+  FROM (SELECT account_id, hour, model_id, api_key_number,
+               (attempts, succeeded, failed, canceled, refused, input_tokens::numeric,
+                cached_input_tokens::numeric, output_tokens::numeric, charged::numeric, latency_ms,
+                first_token_ms, provider_cost::numeric) AS sums
+          FROM usage_hours) h
   FULL JOIN (
-        SELECT account_id, model_id, api_key_number,
-               (count(*)::numeric,
-                count(*) FILTER (WHERE outcome = 'SUCCEEDED')::numeric,
-                count(*) FILTER (WHERE outcome = 'FAILED')::numeric,
-                count(*) FILTER (WHERE outcome = 'CANCELED')::numeric,
-                count(*) FILTER (WHERE outcome = 'REFUSED')::numeric,
+        SELECT account_id, to_timestamp(moment / 3600000000 * 3600) AS hour, model_id,
+               api_key_number,
+               (count(*),
+                count(*) FILTER (WHERE outcome = 'SUCCEEDED'),
+                count(*) FILTER (WHERE outcome = 'FAILED'),
+                count(*) FILTER (WHERE outcome = 'CANCELED'),
+                count(*) FILTER (WHERE outcome = 'REFUSED'),
                 sum(input_tokens), sum(cached_input_tokens), sum(output_tokens), sum(charged),
-                coalesce(sum(latency_ms) FILTER (WHERE outcome = 'SUCCEEDED'), 0)::numeric,
-                coalesce(sum(first_token_ms) FILTER (WHERE outcome = 'SUCCEEDED'), 0)::numeric,
+                coalesce(sum(latency_ms) FILTER (WHERE outcome = 'SUCCEEDED'), 0),
+                coalesce(sum(first_token_ms) FILTER (WHERE outcome = 'SUCCEEDED'), 0),
                 coalesce(sum(provider_cost), 0)) AS sums
-          FROM usage_records GROUP BY account_id, model_id, api_key_number) u
-       USING (account_id, model_id, api_key_number)
+          FROM usage_records
+         GROUP BY 1, 2, 3, 4) u
+       USING (account_id, hour, model_id, api_key_number)
  WHERE h.sums IS DISTINCT FROM u.sums""",
     ),
 )

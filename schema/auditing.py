@@ -12,7 +12,16 @@ from schema.ids import account_name, audit_name
 from schema.lookups import Lookups
 from schema.pages import EDGE, PAGE, PageInfo, Read
 
-_ON_ACCOUNTS: Final = frozenset({"rechargeCredits", "adjustCredits", "refundCharge"})
+_ON_ACCOUNTS: Final = frozenset(
+    {
+        "rechargeCredits",
+        "adjustCredits",
+        "refundCharge",
+        "suspendAccount",
+        "reinstateAccount",
+        "setRole",
+    }
+)
 
 
 @strawberry.type(description="One use of an administrator's rights. Immutable.")

@@ -61,9 +61,10 @@ BEGIN
   END LOOP;
   v_now := clock_timestamp();
   v_clock := (date_part('epoch', v_now) * 1000000)::bigint;
-  SELECT array_agg(greatest(b.moment + 1, v_clock) ORDER BY x.place), array_agg(b.moment ORDER BY x.place),
-         array_agg(b.total ORDER BY x.place), array_agg(b.held ORDER BY x.place),
-         array_agg(b.owed ORDER BY x.place), array_agg(b.entries ORDER BY x.place)
+  SELECT array_agg(CASE WHEN b.moment IS NOT NULL THEN greatest(b.moment + 1, v_clock) END ORDER BY x.place),
+         array_agg(b.moment ORDER BY x.place),
+         array_agg(coalesce(b.total, 0) ORDER BY x.place), array_agg(coalesce(b.held, 0) ORDER BY x.place),
+         array_agg(coalesce(b.owed, 0) ORDER BY x.place), array_agg(coalesce(b.entries, 0) ORDER BY x.place)
     INTO q_first, q_last, q_total, q_held, q_owed, q_entries
     FROM (SELECT generate_subscripts(p_account, 1) AS place, unnest(p_account) AS account, unnest(p_key) AS key) x
     LEFT JOIN balances b ON b.account_id = ANY (ARRAY[x.account]) AND b.key_number = x.key;

@@ -1,5 +1,5 @@
 -- Moves available credits between two purses of one account, lot by lot, so that they keep their
--- expiry and stay paid or free. Two entries; the returned moment and totals are the giving purse's.
+-- expiry and stay paid or free. What has lapsed is there for holds only, and moves last. Two entries; the returned moment and totals are the giving purse's.
 -- Outcomes as in move_credits.
 CREATE FUNCTION transfer_credits(
   p_account bigint, p_from integer, p_to integer, p_amount bigint, p_operation text, p_key uuid, p_digest uuid,
@@ -37,7 +37,7 @@ BEGIN
     FOR v_lot IN
       SELECT l.moment, l.remaining, l.is_paid, l.expires_at FROM lots l
        WHERE l.account_id = p_account AND l.key_number = p_from AND l.remaining > 0
-       ORDER BY l.expires_at NULLS LAST, l.is_paid, l.moment
+       ORDER BY coalesce(l.expires_at <= clock_timestamp(), false), l.expires_at NULLS LAST, l.is_paid, l.moment
     LOOP
       v_part := least(v_left, v_lot.remaining);
       UPDATE lots l SET remaining = l.remaining - v_part

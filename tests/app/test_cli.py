@@ -186,6 +186,14 @@ def test_an_unsafe_start_is_refused_before_anything_is_made(
     assert not (tmp_path / "data").exists()
 
 
+def test_a_model_that_is_not_installed_is_told_how(tmp_path: Path) -> None:
+    shown = tallystick("up", "--model", "small", "--data-dir", tmp_path / "data", "--port", "0")
+
+    assert shown.returncode == 1
+    assert "`make run-model` installs it" in shown.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_serving_without_a_provider_has_to_be_asked_for(tmp_path: Path) -> None:
     shown = tallystick("serve", "--data-dir", tmp_path)
 

@@ -59,6 +59,11 @@ MODEL = ModelListing(
 )
 
 
+SUSPEND = """
+UPDATE tallystick.accounts SET status = 'SUSPENDED', suspension_reason = 'a test' WHERE id = $1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Customer:
     """An account with a session."""
@@ -90,6 +95,7 @@ class Bank:
     """Every keeper of the books; `owner` reaches the tables past all of them."""
 
     url: str
+    secret: str
     books: PostgresBooks
     office: PostgresOffice
     accounts: PostgresAccounts
@@ -178,6 +184,7 @@ async def open_bank(url: str, secret: str) -> AsyncIterator[Bank]:
         )
         yield Bank(
             url=url,
+            secret=secret,
             books=PostgresBooks(engines),
             office=PostgresOffice(engines),
             accounts=PostgresAccounts(auth),

@@ -8,7 +8,8 @@ class Damage:
     """Something done to the tables behind our back, the promise it breaks, and where.
 
     Names in braces stand for what the scene has: {account}, and the moments of its {grant}, of the
-    {hold} that became an answer, of its {charge}, of the {refund} of that, and of an {open} hold.
+    {hold} that became an answer, of its {charge}, of the {refund} of that, and of an {open} hold;
+    {hour} is the hour of the charge.
     """
 
     done: str
@@ -38,7 +39,7 @@ OF_AN_ATTEMPT = (
     "A usage record is of an attempt at an answer, right after its end, or of a refusal."
 )
 DELIVERED = "Only what was delivered is charged."
-ROLL_UPS = "The roll-ups are the sums of the usage records."
+ROLL_UPS = "The roll-ups are the sums of the usage records, hour by hour."
 ONE_EFFECT = "An idempotency key has one effect."
 REFUNDS = "What is given back of a charge, over all times, is never more than the charge."
 CONSTRAINTS = "Every constraint is in force, for the rows that were there before as well."
@@ -178,12 +179,17 @@ DAMAGES = (
     Damage(
         "UPDATE usage_hours SET charged = charged + 1",
         ROLL_UPS,
-        "usage_hours of account {account}, model small, key 0",
+        "usage_hours ({account}, {hour}, small, 0)",
+    ),
+    Damage(
+        "UPDATE usage_hours SET hour = hour - interval '1 hour'",
+        ROLL_UPS,
+        "usage_hours ({account}, {hour}, small, 0)",
     ),
     Damage(
         "DELETE FROM usage_hours",
         ROLL_UPS,
-        "usage_hours of account {account}, model small, key 0",
+        "usage_hours ({account}, {hour}, small, 0)",
     ),
     Damage(
         "ALTER TABLE holds DROP CONSTRAINT holds_key_has_one_effect;"
@@ -218,6 +224,11 @@ DAMAGES = (
         " ALTER TABLE lots ADD CONSTRAINT lots_amount_is_positive CHECK (amount > 0) NOT VALID",
         CONSTRAINTS,
         "lots.lots_amount_is_positive",
+    ),
+    Damage(
+        "ALTER DOMAIN credits DROP CONSTRAINT credits_are_never_negative",
+        CONSTRAINTS,
+        "credits.credits_are_never_negative",
     ),
     Damage(
         "ALTER TABLE entries DISABLE TRIGGER is_never_changed",

@@ -15,6 +15,7 @@ from tests.persistence.bank import Bank
 from tests.persistence.damages import DAMAGES, DAMAGES_OF_ROLES, SUM, Damage
 
 FIRST_ENTRY = "SELECT min(moment) FROM tallystick.entries WHERE account_id = $1"
+HOUR = "SELECT date_trunc('hour', to_timestamp($1::bigint / 1000000), 'UTC')::text"
 FIRST_HOLD = "SELECT min(moment) FROM tallystick.holds WHERE account_id = $1"
 
 
@@ -84,7 +85,7 @@ async def test_books_are_right_at_every_moment_while_they_are_written(bank: Bank
     assert [report.findings for report in reports] == [(), (), ()]
 
 
-async def _scene(bank: Bank) -> dict[str, int]:
+async def _scene(bank: Bank) -> dict[str, object]:
     """A customer who asked, was refunded in part, and asks again."""
     admin = await bank.administrator()
     customer = await bank.customer(1_000)
@@ -105,6 +106,7 @@ async def _scene(bank: Bank) -> dict[str, int]:
         "after_charge": ended.ended_at + 1,
         "refund": refund.entry_id.moment,
         "open": in_progress.hold_id.moment,
+        "hour": await bank.owner.fetchval(HOUR, ended.ended_at),
     }
 
 

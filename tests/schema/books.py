@@ -19,8 +19,10 @@ from domain.reporting import (
     Page,
     PageRequest,
     Reader,
+    Span,
     UsageFilter,
 )
+from domain.running import time_of
 from domain.units import (
     AccountId,
     AnswerId,
@@ -108,7 +110,8 @@ class FakeBooks:
         matching = (
             record
             for record in _of(wanted.account_id, self.kept_records.values())
-            if (wanted.model_id in {None, record.model_id})
+            if wanted.model_id in {None, record.model_id}
+            and _is_within(wanted.span, record.id)
             and (wanted.outcomes is None or record.outcome in wanted.outcomes)
         )
         return self._page("usage_page", matching, reader, page)
@@ -119,7 +122,8 @@ class FakeBooks:
         matching = (
             entry
             for entry in _of(wanted.account_id, self.kept_entries.values())
-            if wanted.kinds is None or entry.kind in wanted.kinds
+            if (wanted.kinds is None or entry.kind in wanted.kinds)
+            and _is_within(wanted.span, entry.id)
         )
         return self._page("entry_page", matching, reader, page)
 
@@ -188,6 +192,13 @@ class FakeBooks:
 
 def _of(account_id: AccountId | None, items: Iterable[Kept]) -> Iterable[Kept]:
     return (item for item in items if account_id in {None, item.id.purse.account_id})
+
+
+def _is_within(span: Span | None, name: HistoryId) -> bool:
+    if span is None:
+        return True
+    time = time_of(name.moment)
+    return span.start <= time and (span.end is None or time < span.end)
 
 
 def _holder(purse: PurseId) -> AccountId:

@@ -115,9 +115,11 @@ class Shop:
     points: Points = field(default_factory=Points)
     callers: FakeCallers = field(default_factory=lambda: FakeCallers({}))
     asking: FakeAsking = field(init=False)
+    office: FakeOffice = field(init=False)
 
     def __post_init__(self) -> None:
         self.asking = FakeAsking(self.books)
+        self.office = FakeOffice(self.books)
         open_account(self.books, ADA, email="ada@example.test")
         open_account(self.books, BOB, email="bob@example.test")
         open_account(self.books, EVE, email="eve@example.test")
@@ -130,7 +132,7 @@ class Shop:
             offer=Offer(version="1.2.3", demo_mode=True, sign_up_credits=Microcredits(CREDIT)),
             books=self.books,
             asking=self.asking,
-            recharging=Recharging(office=FakeOffice(self.books), clock=Noon()),
+            recharging=Recharging(office=self.office, clock=Noon()),
             sessions=DemoSessions(self.books, self.callers),
             callers=self.callers,
             points=self.points,

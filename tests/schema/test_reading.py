@@ -1,24 +1,17 @@
-"""What callers read: their own rows, whole pages, and objects by their id."""
+"""What callers read about themselves and this deployment."""
 
 from dataclasses import replace
 
-import pytest
-
 from domain.answers import AnswerStatus
 from domain.errors import ProviderFailure
-from domain.ledger import HoldStatus
-from domain.units import AnswerId, LotId, Microcredits
+from domain.units import LotId, Microcredits
 from schema.ids import (
     account_name,
     answer_name,
-    entry_name,
-    hold_name,
     lot_name,
-    usage_name,
 )
-from schema.pages import ANSWERS
 from tests.schema.office import MOMENT
-from tests.schema.shop import ADA, BOB, EVE, RETIRED, Shop, answer_questions
+from tests.schema.shop import ADA, RETIRED, Shop, answer_questions
 
 
 async def test_anybody_may_see_what_is_offered() -> None:
@@ -280,158 +273,6 @@ async def test_only_models_that_can_be_asked_are_listed() -> None:
             }
         ]
     }
-
-
-async def test_pages_follow_each_other_without_gap_or_repeat() -> None:
-    shop = Shop()
-    answer_questions(shop.books, ADA, 5)
-    query = """query ($after: String) { answers(first: 2, after: $after) {
-        edges { cursor node { text } } nodes { text }
-        pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
-    at = [ANSWERS.cursor((MOMENT + number * 1_000_000, 1, 0)) for number in range(6)]
-
-    first = await shop.ask(query)
-    last = await shop.ask(query, after=at[2])
-
-    assert first == {
-        "answers": {
-            "edges": [
-                {"cursor": at[5], "node": {"text": "answer 5"}},
-                {"cursor": at[4], "node": {"text": "answer 4"}},
-            ],
-            "nodes": [{"text": "answer 5"}, {"text": "answer 4"}],
-            "pageInfo": {
-                "hasNextPage": True,
-                "hasPreviousPage": False,
-                "startCursor": at[5],
-                "endCursor": at[4],
-            },
-        }
-    }
-    assert last == {
-        "answers": {
-            "edges": [{"cursor": at[1], "node": {"text": "answer 1"}}],
-            "nodes": [{"text": "answer 1"}],
-            "pageInfo": {
-                "hasNextPage": False,
-                "hasPreviousPage": True,
-                "startCursor": at[1],
-                "endCursor": at[1],
-            },
-        }
-    }
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "{ usage(first: 0) { nodes { id } } }",
-        "{ ledger(first: 101) { nodes { id } } }",
-        '{ holds(after: "x") { nodes { id } } }',
-        '{ answers(after: "\\u0000") { nodes { id } } }',
-        '{ usage(filter: { model: "\\u0000" }) { nodes { id } } }',
-    ],
-)
-async def test_a_page_that_cannot_be_is_a_bad_request(query: str) -> None:
-    told = await Shop().tell(query)
-
-    assert told.codes == ["BAD_REQUEST"]
-
-
-async def test_lists_are_narrowed_down() -> None:
-    shop = Shop()
-    first, _ = answer_questions(shop.books, ADA, 2)
-    hold = shop.books.kept_holds[first.hold_id]
-    shop.books.kept_holds[first.hold_id] = replace(hold, status=HoldStatus.OPEN)
-
-    data = await shop.ask(
-        """{
-          charges: ledger(filter: { kind: [CHARGE] }) { nodes { amount } }
-          none: ledger(filter: { kind: [] }) { nodes { amount } }
-          all: ledger(filter: null) { nodes { kind } }
-          small: usage(filter: { model: "small", outcome: [SUCCEEDED] }) { nodes { attempt } }
-          failed: usage(filter: { outcome: [FAILED] }) { nodes { attempt } }
-          open: holds(status: OPEN) { nodes { status } }
-          done: answers(status: [SUCCEEDED, FAILED]) { nodes { status } }
-        }"""
-    )
-
-    assert data == {
-        "charges": {"nodes": [{"amount": "-0.000001"}] * 2},
-        "none": {"nodes": []},
-        "all": {"nodes": [{"kind": "CHARGE"}, {"kind": "CHARGE"}, {"kind": "SIGN_UP_GRANT"}]},
-        "small": {"nodes": [{"attempt": 1}]},
-        "failed": {"nodes": []},
-        "open": {"nodes": [{"status": "OPEN"}]},
-        "done": {"nodes": [{"status": "SUCCEEDED"}] * 2},
-    }
-
-
-async def test_another_accounts_answer_does_not_exist() -> None:
-    shop = Shop()
-    (answer_id,) = answer_questions(shop.books, BOB, 1)
-    query = "query ($id: ID!) { answer(id: $id) { text } }"
-
-    for caller in (ADA, EVE):
-        data = await shop.ask(query, by=caller, id=answer_name(answer_id))
-        assert data == {"answer": None}
-
-
-@pytest.mark.parametrize("name", ["", "ans_", "nonsense", "acct_aaaaaaaaaaaac", "x" * 60_000])
-async def test_a_malformed_id_names_no_answer(name: str) -> None:
-    data = await Shop().ask("query ($id: ID!) { answer(id: $id) { text } }", id=name)
-
-    assert data == {"answer": None}
-
-
-async def test_an_administrators_own_lists_are_its_own() -> None:
-    shop = Shop()
-    answer_questions(shop.books, ADA, 1)
-
-    data = await shop.ask(
-        "{ usage { nodes { id } } answers { nodes { id } } ledger { nodes { kind } } }", by=EVE
-    )
-
-    assert data == {
-        "usage": {"nodes": []},
-        "answers": {"nodes": []},
-        "ledger": {"nodes": [{"kind": "SIGN_UP_GRANT"}]},
-    }
-
-
-def names_of(answer_id: AnswerId, shop: Shop) -> dict[str, str]:
-    """What belongs to an answer, by type."""
-    (usage_id,) = shop.books.kept_answers[answer_id].usage_ids
-    (charge_id,) = (
-        entry.id for entry in shop.books.kept_entries.values() if entry.answer_id == answer_id
-    )
-    return {
-        "Account": account_name(answer_id.purse.account_id),
-        "Answer": answer_name(answer_id),
-        "Hold": hold_name(answer_id.hold_id),
-        "LedgerEntry": entry_name(charge_id),
-        "UsageRecord": usage_name(usage_id),
-    }
-
-
-async def test_everything_with_a_global_id_is_found_by_it() -> None:
-    shop = Shop()
-    (answer_id,) = answer_questions(shop.books, ADA, 1)
-    query = "query ($id: ID!) { node(id: $id) { __typename id } }"
-
-    for kind, name in names_of(answer_id, shop).items():
-        for caller in (ADA, EVE):
-            data = await shop.ask(query, by=caller, id=name)
-            assert data == {"node": {"__typename": kind, "id": name}}
-
-
-async def test_what_is_another_accounts_is_not_found() -> None:
-    shop = Shop()
-    (answer_id,) = answer_questions(shop.books, BOB, 1)
-    query = "query ($id: ID!) { node(id: $id) { id } }"
-
-    for name in (*names_of(answer_id, shop).values(), "nonsense", "lot_aaaaaaaaaaaac"):
-        assert await shop.ask(query, by=ADA, id=name) == {"node": None}
 
 
 async def test_asking_for_the_rate_limit_alone_is_free() -> None:

@@ -1,0 +1,46 @@
+// Opens /graphiql of a whole system in Chromium, runs every example as a newcomer would, and prints
+// the answers as JSON.
+//
+// node first_visit.mjs ORIGIN CHROMIUM ADMIN_TOKEN [SCREENSHOT]
+import { chromium } from "playwright-core";
+
+const [origin, executablePath, adminToken, screenshot] = process.argv.slice(2);
+
+const browser = await chromium.launch({
+  executablePath,
+  args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
+});
+const page = await browser.newPage({ viewport: { width: 1360, height: 820 } });
+page.setDefaultTimeout(20_000);
+
+const run = page.locator("button.graphiql-execute-button");
+const tabs = page.locator(".graphiql-tab-button");
+
+async function answered(name) {
+  await tabs.getByText(name, { exact: true }).click();
+  // GraphiQL reads a tab's operations a moment after it is shown; nobody clicks faster.
+  await page.waitForTimeout(500);
+  const reply = page.waitForResponse(
+    (response) => response.url().endsWith("/graphql") && response.request().postData().includes(name),
+  );
+  await run.click();
+  return (await reply).json();
+}
+
+await page.goto(`${origin}/`);
+await run.waitFor();
+await page.waitForFunction(() => document.querySelectorAll(".graphiql-tab").length >= 5);
+const seen = {};
+for (const name of ["WhoAmI", "Ask", "Usage", "Ledger"]) seen[name] = await answered(name);
+await tabs.getByText("Ask", { exact: true }).click();
+if (screenshot) await page.screenshot({ path: screenshot });
+
+await page.locator("#token").fill(adminToken);
+await page.locator("#credential button").click();
+await page.waitForFunction(() => document.querySelector("#who").textContent.includes("admin@"));
+seen.who = await page.locator("#who").textContent();
+seen.Recharge = await answered("Recharge");
+if (screenshot) await page.screenshot({ path: screenshot.replace(".png", "-admin.png") });
+
+console.log(JSON.stringify(seen));
+await browser.close();

@@ -1,0 +1,328 @@
+"""Lots: which credits are spent first, when they lapse, and what holds them back."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from domain.errors import InsufficientCredits
+from domain.ledger import Credit, Debit, EntryKind, Once, Posted
+from domain.sweeping import Sweeping
+from domain.units import EntryId, Microcredits, Moment, PurseId
+from persistence.answers import PostgresAnswers
+from persistence.pools import pool_of
+from persistence.roles import Login, url_of
+from persistence.verifying import verify
+from tests.persistence.bank import Bank
+
+NEXT_YEAR = datetime(2200, 1, 1, tzinfo=UTC)
+THE_YEAR_AFTER = datetime(2201, 1, 1, tzinfo=UTC)
+
+
+async def test_credits_that_lapse_first_are_spent_first(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    await grant(bank, purse, 10)
+    await grant(bank, purse, 20, lapses=THE_YEAR_AFTER)
+    await grant(bank, purse, 30, lapses=NEXT_YEAR)
+
+    await spend(bank, purse, 35)
+
+    assert await left(bank, purse) == [10, 15, 0]
+
+
+async def test_free_credits_are_spent_before_paid_ones(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    await grant(bank, purse, 10, is_paid=True, lapses=NEXT_YEAR)
+    await grant(bank, purse, 10, lapses=NEXT_YEAR)
+    await grant(bank, purse, 10, is_paid=True)
+    await grant(bank, purse, 10)
+
+    await spend(bank, purse, 15)
+    after_lapsing_ones = await left(bank, purse)
+    await spend(bank, purse, 10)
+
+    assert after_lapsing_ones == [5, 0, 10, 10]
+    assert await left(bank, purse) == [0, 0, 10, 5]
+
+
+async def test_old_credits_are_spent_before_new_ones(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    await grant(bank, purse, 10)
+    await grant(bank, purse, 10)
+
+    await spend(bank, purse, 4)
+
+    assert await left(bank, purse) == [6, 10]
+
+
+async def test_credits_are_gone_once_their_time_is_over_without_any_sweep(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    lapsing = await grant(bank, purse, 30, lapses=NEXT_YEAR)
+    await grant(bank, purse, 10)
+    await lapse(bank, lapsing.entry_id)
+
+    with pytest.raises(InsufficientCredits) as refusal:
+        await hold(bank, purse, 11)
+
+    assert refusal.value.available == 10
+    assert await kinds(bank, purse) == [("RECHARGE", 30), ("RECHARGE", 10), ("EXPIRY", -30)]
+
+
+async def test_credits_under_a_hold_do_not_lapse_until_it_ends(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    lapsing = await grant(bank, purse, 30, lapses=NEXT_YEAR)
+    taken = await bank.ask(purse, 20)
+    await lapse(bank, lapsing.entry_id)
+
+    while_held = await settled(bank, purse)
+    captured = await bank.ledger.capture(taken.hold_id, Microcredits(5))
+    afterwards = await settled(bank, purse)
+
+    assert while_held == 20
+    assert captured.charged == 5
+    assert afterwards == 0
+    assert await kinds(bank, purse) == [
+        ("RECHARGE", 30),
+        ("EXPIRY", -10),
+        ("CHARGE", -5),
+        ("EXPIRY", -15),
+    ]
+
+
+async def test_a_hold_taken_later_does_not_keep_credits_from_lapsing(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    lapsing = await grant(bank, purse, 30, lapses=NEXT_YEAR)
+    await grant(bank, purse, 10)
+    await lapse(bank, lapsing.entry_id)
+
+    await hold(bank, purse, 10)
+
+    assert await settled(bank, purse) == 10
+
+
+async def test_what_is_owed_is_repaid_from_the_next_credits(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    await grant(bank, purse, 10)
+    owing = await debit(bank, purse, 25, may_owe=True)
+
+    repaying = await grant(bank, purse, 40)
+
+    assert (owing.balance.total, owing.balance.owed) == (0, 15)
+    assert (repaying.balance.total, repaying.balance.owed) == (25, 0)
+    assert await left(bank, purse) == [0, 25]
+
+
+async def test_what_is_owed_is_collected_from_what_a_hold_gives_back(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    await grant(bank, purse, 30)
+    taken = await bank.ask(purse, 30)
+    owing = await debit(bank, purse, 25, may_owe=True)
+
+    await bank.ledger.release(taken.hold_id)
+
+    assert (owing.balance.total, owing.balance.owed) == (30, 25)
+    assert await settled(bank, purse) == 5
+
+
+async def test_credits_taken_back_come_from_their_own_lot_first(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    await grant(bank, purse, 10)
+    payment = await grant(bank, purse, 20, is_paid=True)
+
+    await debit(bank, purse, 25, reverses=payment.entry_id)
+
+    assert await left(bank, purse) == [5, 0]
+
+
+async def test_credits_taken_back_come_from_every_lot_their_entry_brought(bank: Bank) -> None:
+    customer = await bank.customer()
+    key_purse = await bank.postings.open(customer.account_id, customer.key_purse.key_number)
+    await grant(bank, customer.purse, 10, lapses=NEXT_YEAR)
+    await grant(bank, customer.purse, 10)
+    await transfer(bank, customer.purse, key_purse, 20)
+    await grant(bank, key_purse, 10, lapses=NEXT_YEAR)
+    moved = await last_moment(bank, key_purse, "TRANSFER")
+
+    await debit(bank, key_purse, 15, reverses=EntryId(key_purse, moved))
+
+    assert await left(bank, key_purse) == [0, 5, 10]
+    assert (await verify(bank.url)).is_clean
+
+
+async def test_credits_stay_what_they_are_when_they_move_to_a_key(bank: Bank) -> None:
+    customer = await bank.customer()
+    key_purse = await bank.postings.open(customer.account_id, customer.key_purse.key_number)
+    await grant(bank, customer.purse, 10, is_paid=True)
+    await grant(bank, customer.purse, 20, lapses=NEXT_YEAR)
+
+    moving = await transfer(bank, customer.purse, key_purse, 25)
+
+    assert moving.balance.total == 5
+    assert await left(bank, customer.purse) == [5, 0]
+    assert await lots(bank, key_purse) == [(20, False, NEXT_YEAR), (5, True, None)]
+
+
+async def test_what_a_hold_keeps_from_lapsing_is_not_what_moves_to_a_key(bank: Bank) -> None:
+    customer = await bank.customer()
+    key_purse = await bank.postings.open(customer.account_id, customer.key_purse.key_number)
+    lapsing = await grant(bank, customer.purse, 10, lapses=NEXT_YEAR)
+    await grant(bank, customer.purse, 10)
+    await hold(bank, customer.purse, 10)
+    await lapse(bank, lapsing.entry_id)
+
+    await transfer(bank, customer.purse, key_purse, 10)
+
+    assert await settled(bank, customer.purse) == 10
+    assert await settled(bank, key_purse) == 10
+
+
+async def test_the_sweep_books_what_has_lapsed(bank: Bank, deployment_secret: str) -> None:
+    lapsed = (await bank.customer()).purse
+    lasting = (await bank.customer(7)).purse
+    credit = await grant(bank, lapsed, 30, lapses=NEXT_YEAR)
+    await grant(bank, lapsed, 5, is_paid=True)
+    await lapse(bank, credit.entry_id)
+
+    first = await sweep(bank, deployment_secret)
+    second = await sweep(bank, deployment_secret)
+
+    assert (first, second) == (1, 0)
+    assert await kinds(bank, lapsed) == [("RECHARGE", 30), ("RECHARGE", 5), ("EXPIRY", -30)]
+    assert await kinds(bank, lasting) == [("SIGN_UP_GRANT", 7)]
+
+
+async def test_the_sweep_ends_holds_whose_time_is_over(bank: Bank, deployment_secret: str) -> None:
+    purse = (await bank.customer(30)).purse
+    over = await bank.ask(purse, 10, lasts_seconds=0)
+    in_time = await bank.ask(purse, 5)
+
+    await sweep(bank, deployment_secret)
+
+    captured = await bank.ledger.capture(in_time.hold_id, Microcredits(5))
+    expired = await bank.ledger.expire(over.hold_id)
+    assert expired.replayed
+    assert (captured.balance.total, captured.balance.held) == (25, 0)
+
+
+async def grant(
+    bank: Bank,
+    purse: PurseId,
+    amount: int,
+    *,
+    is_paid: bool = False,
+    lapses: datetime | None = None,
+) -> Posted:
+    credit = Credit(
+        kind=EntryKind.RECHARGE, amount=Microcredits(amount), is_paid=is_paid, expires_at=lapses
+    )
+    return await bank.postings.grant(purse, credit, once())
+
+
+async def debit(
+    bank: Bank,
+    purse: PurseId,
+    amount: int,
+    *,
+    reverses: EntryId | None = None,
+    may_owe: bool = False,
+) -> Posted:
+    taking = Debit(
+        kind=EntryKind.CHARGEBACK, amount=Microcredits(amount), reverses=reverses, may_owe=may_owe
+    )
+    return await bank.postings.debit(purse, taking, once())
+
+
+async def transfer(bank: Bank, source: PurseId, target: PurseId, amount: int) -> Posted:
+    return await bank.postings.transfer(
+        source=source, target=target, amount=Microcredits(amount), once=once()
+    )
+
+
+async def hold(bank: Bank, purse: PurseId, amount: int) -> None:
+    await bank.ledger.hold(purse, Microcredits(amount), once(), lasts_seconds=60)
+
+
+async def spend(bank: Bank, purse: PurseId, amount: int) -> None:
+    await bank.answer(purse, amount, amount)
+
+
+async def lapse(bank: Bank, entry_id: EntryId) -> None:
+    """Make the time of these credits be over, as of now."""
+    account_id, key_number = entry_id.purse.account_id, entry_id.purse.key_number
+    async with bank.owner.acquire() as connection, connection.transaction():
+        over = await connection.fetchval(
+            "UPDATE tallystick.lots SET expires_at = clock_timestamp() WHERE account_id = $1"
+            " AND key_number = $2 AND entry_moment = $3 RETURNING expires_at",
+            account_id,
+            key_number,
+            entry_id.moment,
+        )
+        await connection.execute(
+            "UPDATE tallystick.balances SET next_expiry = $3"
+            " WHERE account_id = $1 AND key_number = $2",
+            account_id,
+            key_number,
+            over,
+        )
+
+
+async def settled(bank: Bank, purse: PurseId) -> int:
+    """The total after what is due has been booked."""
+    await bank.owner.execute(
+        "SELECT tallystick.settle_purse($1, $2)", purse.account_id, purse.key_number
+    )
+    total: int = await bank.owner.fetchval(
+        "SELECT total FROM tallystick.balances WHERE account_id = $1 AND key_number = $2",
+        purse.account_id,
+        purse.key_number,
+    )
+    return total
+
+
+async def lots(bank: Bank, purse: PurseId) -> list[tuple[int, bool, datetime | None]]:
+    """What is left in each lot, whether it was paid for, and when it lapses; oldest first."""
+    await settled(bank, purse)
+    rows = await bank.owner.fetch(
+        "SELECT remaining, is_paid, expires_at FROM tallystick.lots"
+        " WHERE account_id = $1 AND key_number = $2 ORDER BY moment",
+        purse.account_id,
+        purse.key_number,
+    )
+    return [(row["remaining"], row["is_paid"], row["expires_at"]) for row in rows]
+
+
+async def left(bank: Bank, purse: PurseId) -> list[int]:
+    """What is left in each lot, oldest first."""
+    return [remaining for remaining, _, _ in await lots(bank, purse)]
+
+
+async def kinds(bank: Bank, purse: PurseId) -> list[tuple[str, int]]:
+    """Every entry's kind and amount, oldest first."""
+    rows = await bank.owner.fetch(
+        "SELECT kind, amount FROM tallystick.entries"
+        " WHERE account_id = $1 AND key_number = $2 ORDER BY moment",
+        purse.account_id,
+        purse.key_number,
+    )
+    return [(row["kind"], row["amount"]) for row in rows]
+
+
+async def last_moment(bank: Bank, purse: PurseId, kind: str) -> Moment:
+    moment: int = await bank.owner.fetchval(
+        "SELECT max(moment) FROM tallystick.entries"
+        " WHERE account_id = $1 AND key_number = $2 AND kind = $3",
+        purse.account_id,
+        purse.key_number,
+        kind,
+    )
+    return Moment(moment)
+
+
+async def sweep(bank: Bank, secret: str) -> int:
+    url = url_of(Login.WORKER, bank.url, secret=secret)
+    async with pool_of(Login.WORKER, url, connections_max=1) as pool:
+        return await Sweeping(ledger=bank.ledger, overdue=PostgresAnswers(pool)).sweep()
+
+
+def once() -> Once:
+    return Once.of("a test", str(uuid4()))
