@@ -10,7 +10,7 @@ from sqlmodel.sql.expression import Select
 from domain.identity import Account, AccountStatus, Role
 from domain.reporting import AccountFilter, AuditEntry, Page, PageRequest, Reader
 from domain.units import AccountId
-from persistence.books_pages import page_of, place_of
+from persistence.books_pages import BIGINT_MAX, page_of, place_of
 from persistence.books_reads import Reads, without
 from persistence.tables import AccountContactRow, AccountRow, AuditRow
 
@@ -31,7 +31,7 @@ class AccountReads(Reads):
     async def account_page(
         self, reader: Reader, wanted: AccountFilter, page: PageRequest
     ) -> Page[Account]:
-        place = place_of(page, numbers=1)
+        place = place_of(page, (BIGINT_MAX,))
         query = _accounts(reader).order_by(col(AccountRow.id).desc()).limit(page.first + 1)
         if place is not None:
             query = query.where(col(AccountRow.id) < place[0])
@@ -55,7 +55,7 @@ class AccountReads(Reads):
         )
 
     async def audit_page(self, reader: Reader, page: PageRequest) -> Page[AuditEntry]:
-        place = place_of(page, numbers=1)
+        place = place_of(page, (BIGINT_MAX,))
         query = select(AuditRow).order_by(col(AuditRow.id).desc()).limit(page.first + 1)
         if place is not None:
             query = query.where(col(AuditRow.id) < place[0])

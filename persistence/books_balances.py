@@ -1,9 +1,10 @@
 """What purses hold, and of which lots it consists."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
 
-from sqlalchemy import ARRAY, BigInteger, Integer, and_, func, literal, or_
-from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy import ARRAY, BigInteger, Integer, and_, bindparam, func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -12,6 +13,50 @@ from domain.reporting import Reader
 from domain.units import AccountId, EntryId, KeyNumber, LotId, Microcredits, Moment, PurseId
 from persistence.books_reads import Reads
 from persistence.tables import BalanceRow, LotRow
+
+_WANTED: Final = (
+    func.unnest(
+        bindparam("accounts", type_=ARRAY(BigInteger)), bindparam("keys", type_=ARRAY(Integer))
+    )
+    .table_valued("account_id", "key_number")
+    .render_derived(name="wanted")
+)
+_IS_DUE: Final = or_(
+    col(BalanceRow.next_expiry) <= func.clock_timestamp(),
+    and_(col(BalanceRow.owed) > 0, col(BalanceRow.total) > BalanceRow.held),
+)
+_BALANCES: Final = select(BalanceRow, _IS_DUE).join(
+    _WANTED,
+    and_(
+        col(BalanceRow.account_id) == _WANTED.c.account_id,
+        col(BalanceRow.key_number) == _WANTED.c.key_number,
+    ),
+)
+_SETTLE: Final = select(
+    func.tallystick.settle_purses_in_sight(
+        bindparam("accounts", type_=ARRAY(BigInteger)), bindparam("keys", type_=ARRAY(Integer))
+    )
+)
+_LOTS: Final = (
+    select(LotRow, BalanceRow.unattributed)
+    .join(
+        _WANTED,
+        and_(
+            col(LotRow.account_id) == _WANTED.c.account_id,
+            col(LotRow.key_number) == _WANTED.c.key_number,
+        ),
+    )
+    .join(
+        BalanceRow,
+        and_(
+            col(BalanceRow.account_id) == LotRow.account_id,
+            col(BalanceRow.key_number) == LotRow.key_number,
+        ),
+    )
+    .where(col(LotRow.remaining) > 0)
+    .order_by(col(LotRow.expires_at).asc().nulls_last(), col(LotRow.is_paid), col(LotRow.moment))
+)
+"""In burn order."""
 
 
 class BalanceReads(Reads):
@@ -22,85 +67,43 @@ class BalanceReads(Reads):
     async def balances(self, reader: Reader, purses: Sequence[PurseId]) -> dict[PurseId, Balance]:
         async with self.engines.reading(reader) as session:
             rows = await _settled(session, purses)
-        return {balance.purse: balance for balance in map(_balance, rows)}
+        return {_purse(row): _balance(row) for row in rows}
 
     async def lots(self, reader: Reader, purses: Sequence[PurseId]) -> dict[PurseId, list[Lot]]:
-        query = (
-            select(LotRow, BalanceRow.unattributed)
-            .join(
-                BalanceRow,
-                and_(
-                    col(BalanceRow.account_id) == LotRow.account_id,
-                    col(BalanceRow.key_number) == LotRow.key_number,
-                ),
-            )
-            .where(col(LotRow.remaining) > 0)
-            .order_by(
-                col(LotRow.expires_at).asc().nulls_last(), col(LotRow.is_paid), col(LotRow.moment)
-            )
-        )
         async with self.engines.reading(reader) as session:
             settled = await _settled(session, purses)
-            wanted = _wanted(map(_purse, settled))
-            rows = (
-                await session.exec(
-                    query.join(
-                        wanted,
-                        and_(
-                            col(LotRow.account_id) == wanted.c.account_id,
-                            col(LotRow.key_number) == wanted.c.key_number,
-                        ),
-                    )
-                )
-            ).all()
+            rows = (await session.exec(_LOTS, params=_named(purses))).all()
         found: dict[PurseId, list[Lot]] = {_purse(row): [] for row in settled}
-        burned: dict[PurseId, int] = {}
+        burned: Counter[PurseId] = Counter()
         for row, unattributed in rows:
-            purse = PurseId(AccountId(row.account_id), KeyNumber(row.key_number))
-            taken = min(row.remaining, unattributed - burned.get(purse, 0))
-            burned[purse] = burned.get(purse, 0) + taken
-            if taken < row.remaining:
-                found[purse].append(_lot(purse, row, remaining=row.remaining - taken))
+            purse = _purse(row)
+            spent = min(row.remaining, unattributed - burned[purse])
+            burned[purse] += spent
+            if spent < row.remaining:
+                found[purse].append(_lot(purse, row, remaining=row.remaining - spent))
         return found
 
 
 async def _settled(session: AsyncSession, purses: Sequence[PurseId]) -> Sequence[BalanceRow]:
-    """Balances in which everything that is due is booked; booking is rare and writes."""
-    wanted = _wanted(purses)
-    is_due = or_(
-        col(BalanceRow.next_expiry) <= func.clock_timestamp(),
-        and_(col(BalanceRow.owed) > 0, col(BalanceRow.total) > BalanceRow.held),
-    )
-    query = select(BalanceRow, is_due).join(
-        wanted,
-        and_(
-            col(BalanceRow.account_id) == wanted.c.account_id,
-            col(BalanceRow.key_number) == wanted.c.key_number,
-        ),
-    )
-    found = (await session.exec(query)).all()
-    due = [row for row, needs_settling in found if needs_settling]
+    """Balances in which everything that is due is booked; booking is rare, and writes."""
+    found = (await session.exec(_BALANCES, params=_named(purses))).all()
+    due = [_purse(row) for row, is_due in found if is_due]
     if due:
-        accounts = literal([row.account_id for row in due], ARRAY(BigInteger))
-        keys = literal([row.key_number for row in due], ARRAY(Integer))
-        await session.exec(select(func.tallystick.settle_purses_in_sight(accounts, keys)))
-        found = (await session.exec(query.execution_options(populate_existing=True))).all()
+        await session.exec(_SETTLE, params=_named(due))
+        afresh = _BALANCES.execution_options(populate_existing=True)
+        found = (await session.exec(afresh, params=_named(purses))).all()
     return [row for row, _ in found]
 
 
-def _wanted(purses: Iterable[PurseId]) -> TableValuedAlias:
-    names = [(purse.account_id, purse.key_number) for purse in purses]
-    return (
-        func.unnest(
-            literal([account_id for account_id, _ in names], ARRAY(BigInteger)),
-            literal([key_number for _, key_number in names], ARRAY(Integer)),
-        )
-        .table_valued("account_id", "key_number")
-        .render_derived(name="wanted")
-    )
+def _named(purses: Sequence[PurseId]) -> dict[str, list[int]]:
+    once = dict.fromkeys(purses)
+    return {
+        "accounts": [purse.account_id for purse in once],
+        "keys": [purse.key_number for purse in once],
+    }
 
 
-def _purse(row: BalanceRow) -> PurseId:
+def _purse(row: BalanceRow | LotRow) -> PurseId:
     return PurseId(AccountId(row.account_id), KeyNumber(row.key_number))
 
 

@@ -5,12 +5,12 @@ time, which would cost the hot path a write each; they are read from the newest 
 of time, each sixteen times as wide as the one before, and a block-range index finds each window.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, TypeVar
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Integer, and_, func, literal, tuple_
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Integer, and_, bindparam, func, tuple_
 from sqlalchemy.sql.base import ExecutableOption
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -36,7 +36,8 @@ still few rows to sort."""
 WIDENING: Final = 16
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBER_MAX: Final = 2**63 - 1
+BIGINT_MAX: Final = 2**63 - 1
+INTEGER_MAX: Final = 2**31 - 1
 
 
 def moment_at(time: datetime) -> Moment:
@@ -44,11 +45,12 @@ def moment_at(time: datetime) -> Moment:
     return Moment((time - _EPOCH) // timedelta(microseconds=1))
 
 
-def place_of(request: PageRequest, *, numbers: int) -> Place | None:
+def place_of(request: PageRequest, bounds: Place) -> Place | None:
     """Where the last page ended. Raises InvalidInput for a place of another list."""
     place = request.after
     if place is not None and (
-        len(place) != numbers or not all(0 <= number < _NUMBER_MAX for number in place)
+        len(place) != len(bounds)
+        or not all(0 <= number < bound for number, bound in zip(place, bounds, strict=True))
     ):
         raise InvalidInput.at("after", "This cursor is not one of this list.")
     return place
@@ -68,31 +70,38 @@ def page_of(
     )
 
 
+_NAMES: Final = (
+    func.unnest(
+        bindparam("accounts", type_=ARRAY(BigInteger)),
+        bindparam("moments", type_=ARRAY(BigInteger)),
+        bindparam("keys", type_=ARRAY(Integer)),
+    )
+    .table_valued("account_id", "moment", "key_number")
+    .render_derived(name="names")
+)
+
+
 async def named(
-    session: AsyncSession, table: type[Row], names: Iterable[Name], *options: ExecutableOption
+    session: AsyncSession, table: type[Row], names: Sequence[Name], *options: ExecutableOption
 ) -> Sequence[Row]:
     """The rows of these names, without those that are not there or not in sight."""
-    columns = list(zip(*names, strict=True))
-    if not columns:
+    if not names:
         return ()
-    wanted = (
-        func.unnest(
-            literal(columns[0], ARRAY(BigInteger)),
-            literal(columns[1], ARRAY(BigInteger)),
-            literal(columns[2], ARRAY(Integer)),
+    query = (
+        select(table)
+        .join(
+            _NAMES,
+            and_(
+                col(table.account_id) == _NAMES.c.account_id,
+                col(table.moment) == _NAMES.c.moment,
+                col(table.key_number) == _NAMES.c.key_number,
+            ),
         )
-        .table_valued("account_id", "moment", "key_number")
-        .render_derived(name="wanted")
+        .options(*options)
     )
-    query = select(table).join(
-        wanted,
-        and_(
-            col(table.account_id) == wanted.c.account_id,
-            col(table.moment) == wanted.c.moment,
-            col(table.key_number) == wanted.c.key_number,
-        ),
-    )
-    return (await session.exec(query.options(*options))).all()
+    accounts, moments, keys = (list(numbers) for numbers in zip(*names, strict=True))
+    params = {"accounts": accounts, "moments": moments, "keys": keys}
+    return (await session.exec(query, params=params)).all()
 
 
 def open_after_mark(table: type[HistoryRow]) -> ColumnElement[bool]:
@@ -113,12 +122,13 @@ class History(Generic[Row]):
         self, session: AsyncSession, request: PageRequest, item: Callable[[Row], Item]
     ) -> Page[Item]:
         """The next rows, newest first. Raises InvalidInput for a place that is none."""
-        place = place_of(request, numbers=3)
+        place = place_of(request, (BIGINT_MAX, BIGINT_MAX, INTEGER_MAX))
         moment, account_id = col(self.table.moment), col(self.table.account_id)
         order = (moment, account_id, col(self.table.key_number))
         query = self.query.order_by(*(column.desc() for column in order))
         if place is not None:
-            query = query.where(tuple_(*order) < place)
+            # The first condition says nothing new, but leaves out later partitions.
+            query = query.where(moment <= place[0], tuple_(*order) < place)
         if self.span is not None:
             query = query.where(moment >= moment_at(self.span.start))
         if self.span is not None and self.span.end is not None:
@@ -141,7 +151,7 @@ class History(Generic[Row]):
         moment = col(self.table.moment)
         floor = moment_at(self.span.start) if self.span else 0
         edge = await self._edge(session, place)
-        above = _NUMBER_MAX
+        above = BIGINT_MAX if place is None else place[0] + 1
         rows: list[Row] = []
         width = WINDOW_MICROSECONDS
         while len(rows) < limit and above > floor:

@@ -116,6 +116,8 @@ def _engine(url: str, connections_max: int) -> AsyncEngine:
         return await asyncpg.connect(
             url,
             timeout=CONNECT_SECONDS,
+            # For a network that swallows answers; the server's own limit comes first.
+            command_timeout=STATEMENT_SECONDS + CONNECT_SECONDS,
             server_settings={
                 "application_name": "tallystick-reader",
                 "statement_timeout": f"{STATEMENT_SECONDS}s",

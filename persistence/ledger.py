@@ -36,7 +36,6 @@ from persistence.operations import (
     Kind,
     Operation,
     Outcome,
-    Result,
     Taking,
     lone_call,
     lone_result,
@@ -59,6 +58,8 @@ WRITER_SETTINGS: Final = {
     "application_name": "tallystick-writer",
 }
 
+UNFIT: Final = (ValueError, TypeError, OverflowError)
+"""What asyncpg raises, some of it as InterfaceError too, for what PostgreSQL cannot take."""
 LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -143,9 +144,9 @@ class PostgresLedger:
         lasts_seconds: int,
         beginning: AnswerBeginning | None = None,
     ) -> HoldTaken:
-        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._batching.submit(Taking(purse, amount, lasts_seconds, once, beginning, done))
-        outcome, moment, granted, total, held, owed = await done
+        outcome, moment, granted, total, held, owed = await self._batching.perform(
+            Taking(purse, amount, lasts_seconds, once, beginning)
+        )
         if outcome > Outcome.REPLAYED:
             raise _refusal(outcome, required=amount, available=Microcredits(total - held))
         named = Moment(moment)
@@ -170,9 +171,9 @@ class PostgresLedger:
     async def _end(
         self, kind: Kind, hold_id: HoldId, cost: Microcredits, end: AnswerEnd | None
     ) -> HoldEnded:
-        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._batching.submit(Ending(hold_id.purse, hold_id.moment, kind, cost, end, done))
-        outcome, moment, charged, total, held, owed = await done
+        outcome, moment, charged, total, held, owed = await self._batching.perform(
+            Ending(hold_id.purse, hold_id.moment, kind, cost, end)
+        )
         if outcome > Outcome.REPLAYED:
             raise StateConflict("The hold is not open, or ended in another way.")
         named = Moment(moment)
@@ -198,19 +199,21 @@ class PostgresLedger:
     async def _commit(self, lane: _Lane, operations: list[Operation]) -> Answers:
         """Give every operation of a batch its outcome, whatever that takes."""
         is_careful = False
-        deadline = asyncio.get_running_loop().time() + RECONNECT_SECONDS
+        give_up_at = asyncio.get_running_loop().time() + RECONNECT_SECONDS
         for attempt in range(TRIES_MAX):
             try:
                 answers = await self._attempt(lane, operations, is_careful=is_careful)
             except AGAIN:
                 is_careful = True
+            except UNFIT as error:
+                return await self._isolate(lane, operations, error)
             except LOST:
                 lane.drop()
                 is_careful = True
-                if asyncio.get_running_loop().time() > deadline:
+                if asyncio.get_running_loop().time() > give_up_at:
                     break
                 await asyncio.sleep(min(0.05 * 2**attempt, 1.0))
-            except (asyncpg.PostgresError, ValueError, TypeError, OverflowError) as error:
+            except asyncpg.PostgresError as error:
                 return await self._isolate(lane, operations, error)
             else:
                 if answers is not None:
@@ -242,8 +245,9 @@ class PostgresLedger:
     async def _isolate(self, lane: _Lane, operations: list[Operation], error: Exception) -> Answers:
         """One operation the database cannot take must not fail its neighbours."""
         if len(operations) > 1:
-            alone = [await self._commit(lane, [operation]) for operation in operations]
-            return [pair for answers in alone for pair in answers]
+            half = len(operations) // 2
+            first = await self._commit(lane, operations[:half])
+            return [*first, *await self._commit(lane, operations[half:])]
         fault = LedgerFault(f"the ledger refused an operation: {type(error).__name__}")
         fault.__cause__ = error
         return [(operations[0], fault)]

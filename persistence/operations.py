@@ -40,26 +40,26 @@ Row = tuple[object, ...]
 
 @dataclass(slots=True, eq=False)
 class Taking:
-    """A hold to be taken, and the future of whoever waits for it."""
+    """A hold to be taken, and the future of whoever waits for it in a queue."""
 
     purse: PurseId
     amount: int
     seconds: int
     once: Once
     beginning: AnswerBeginning | None
-    done: "Future[Result]"
+    done: "Future[Result] | None" = None
 
 
 @dataclass(slots=True, eq=False)
 class Ending:
-    """A hold to be ended, and the future of whoever waits for it."""
+    """A hold to be ended, and the future of whoever waits for it in a queue."""
 
     purse: PurseId
     hold_moment: int
     kind: Kind
     cost: int
     end: AnswerEnd | None
-    done: "Future[Result]"
+    done: "Future[Result] | None" = None
 
 
 Operation = Taking | Ending

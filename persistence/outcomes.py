@@ -31,8 +31,10 @@ class Change(NamedTuple):
         total, held = Microcredits(self.total or 0), Microcredits(self.held or 0)
         if self.outcome == Outcome.INSUFFICIENT:
             raise InsufficientCredits(required=required, available=Microcredits(total - held))
-        if self.outcome == Outcome.CONFLICT or self.moment is None:
+        if self.outcome == Outcome.CONFLICT:
             raise IdempotencyKeyReused
+        if self.moment is None:
+            raise AssertionError("what was done has a moment")
         balance = Balance(
             purse, total, held, Microcredits(self.owed or 0), Moment(self.changed or 0)
         )

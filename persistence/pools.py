@@ -17,8 +17,13 @@ def pool_of(login: Login, url: str, *, connections_max: int) -> asyncpg.Pool:
         min_size=0,
         max_size=connections_max,
         timeout=CONNECT_SECONDS,
+        reset=_as_it_is,
         server_settings={
             "application_name": login.replace("_", "-"),
             "statement_timeout": f"{STATEMENT_SECONDS}s",
         },
     )
+
+
+async def _as_it_is(_connection: asyncpg.Connection) -> None:
+    """What is called here leaves nothing behind, and a reset would be one more query each time."""

@@ -114,7 +114,8 @@ BEGIN
 
   -- What was done before answers from memory: its key, or its hold, remembers.
   FOR r IN
-    SELECT v_ends + x.place AS place, CASE WHEN h.digest = x.digest THEN 1 ELSE 2 END AS outcome, h.moment, h.amount
+    SELECT v_ends + x.place AS place, CASE WHEN h.digest = x.digest AND h.key_number = p_key[x.purse] THEN 1 ELSE 2 END AS outcome,
+           h.moment, h.amount
       FROM (SELECT generate_subscripts(b_purse, 1) AS place, unnest(b_purse) AS purse, unnest(b_key) AS key,
                    unnest(b_digest) AS digest) x
       JOIN holds h ON h.key = ANY (ARRAY[x.key]) AND h.account_id = p_account[x.purse]

@@ -25,7 +25,7 @@ BEGIN
          moment = greatest(b.moment + 1, (date_part('epoch', v_now) * 1000000)::bigint) + p_attempts
     FROM holds h
    WHERE h.account_id = p_account AND h.moment = p_hold AND h.key_number = p_key_number
-     AND h.ended_moment IS NULL AND h.amount >= p_cost
+     AND h.ended_moment IS NULL AND h.amount >= p_cost AND b.held >= h.amount
      AND b.account_id = p_account AND b.key_number = p_key_number
      AND b.owed = 0 AND (b.next_expiry IS NULL OR b.next_expiry > v_now)
   RETURNING b.moment - p_attempts, b.total, b.held, b.entries, h.api_key_number, h.model_id, h.price_id

@@ -1,5 +1,6 @@
 -- Moves available credits between two purses of one account, lot by lot, so that they keep their
--- expiry and stay paid or free. What has lapsed is there for holds only, and moves last. Two entries; the returned moment and totals are the giving purse's.
+-- expiry and stay paid or free. What has lapsed is there for holds only, and moves last. Two entries;
+-- the returned moment and totals are the giving purse's.
 -- Outcomes as in move_credits.
 CREATE FUNCTION transfer_credits(
   p_account bigint, p_from integer, p_to integer, p_amount bigint, p_operation text, p_key uuid, p_digest uuid,

@@ -139,7 +139,9 @@ class Account:
         purse.settle()
         known = self.holds.get(key)
         if known is not None:
-            return purse.told("replayed", known.amount) if known.given == given else REUSED
+            if known.given != given or known.purse is not purse:
+                return REUSED
+            return purse.told("replayed", known.amount)
         if purse.available < amount:
             return purse.short_of(amount)
         self.clock += 1

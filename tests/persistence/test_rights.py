@@ -1,6 +1,5 @@
 """What a session may do ends with the request, with the session, and with the right itself."""
 
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
@@ -37,14 +36,6 @@ SELECT statement
         OR pg_class.oid IN (SELECT tableoid FROM tallystick.entries
                             UNION SELECT tableoid FROM tallystick.usage_records))
 """
-
-
-@pytest.fixture
-async def one_connection(bank: Bank, deployment_secret: str) -> AsyncIterator[Engines]:
-    """Engines whose every request uses the same connection."""
-    engines = Engines.connecting(bank.url, secret=deployment_secret, connections_max=1)
-    yield engines
-    await engines.dispose()
 
 
 async def test_requests_on_one_connection_see_their_own_rows_only(
