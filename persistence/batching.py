@@ -97,7 +97,9 @@ class Batching:
 
     def _start(self) -> None:
         self._lanes_free -= 1
-        self._at_work.add(asyncio.create_task(self._drain()))
+        drain = asyncio.create_task(self._drain())
+        self._at_work.add(drain)
+        drain.add_done_callback(self._at_work.discard)
 
     async def _drain(self) -> None:
         answers: Answers = ()
@@ -116,8 +118,6 @@ class Batching:
             self._is_quiet = len(batch) == 1 and not self._free
         _tell(answers)
         self._lanes_free += 1
-        if (task := asyncio.current_task()) is not None:
-            self._at_work.discard(task)
 
     def _take(self) -> tuple[list[Operation], list[Name]]:
         """The queues that waited longest, up to a fair share of what waits."""

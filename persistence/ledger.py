@@ -63,6 +63,8 @@ UNFIT: Final = (ValueError, TypeError, OverflowError)
 LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # What asyncpg raises when a connection breaks between two messages: its own state is lost too.
+    asyncpg.InternalClientError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
@@ -215,6 +217,10 @@ class PostgresLedger:
                 await asyncio.sleep(min(0.05 * 2**attempt, 1.0))
             except asyncpg.PostgresError as error:
                 return await self._isolate(lane, operations, error)
+            except Exception as error:  # noqa: BLE001 - the edge: whoever sends has nobody above
+                # Callers must hear something, and the purses must not stay taken.
+                lane.drop()
+                return [(operation, _fault(error)) for operation in operations]
             else:
                 if answers is not None:
                     return answers
@@ -248,9 +254,13 @@ class PostgresLedger:
             half = len(operations) // 2
             first = await self._commit(lane, operations[:half])
             return [*first, *await self._commit(lane, operations[half:])]
-        fault = LedgerFault(f"the ledger refused an operation: {type(error).__name__}")
-        fault.__cause__ = error
-        return [(operations[0], fault)]
+        return [(operations[0], _fault(error))]
+
+
+def _fault(error: Exception) -> LedgerFault:
+    fault = LedgerFault(f"the ledger refused an operation: {type(error).__name__}")
+    fault.__cause__ = error
+    return fault
 
 
 def _refusal(outcome: int, *, required: Microcredits, available: Microcredits) -> Problem:
@@ -283,8 +293,9 @@ def _without_twins(batch: list[Operation]) -> list[list[Operation]]:
     return parts
 
 
-def _name(operation: Operation) -> tuple[int, bytes | int]:
-    """What may stand in a batch once: an account's key, or its hold."""
+def _name(operation: Operation) -> tuple[int, int, bytes | int]:
+    """What may stand in a part once: an account's key, or a purse's hold."""
+    purse = operation.purse
     if isinstance(operation, Taking):
-        return operation.purse.account_id, operation.once.key
-    return operation.purse.account_id, operation.hold_moment
+        return purse.account_id, 0, operation.once.key
+    return purse.account_id, purse.key_number, operation.hold_moment

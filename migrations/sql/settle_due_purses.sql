@@ -9,8 +9,9 @@ BEGIN
   FOR v_purse IN
     SELECT b.account_id, b.key_number FROM balances b
      WHERE (b.account_id, b.key_number) IN (
-       SELECT l.account_id, l.key_number FROM lots l
-        WHERE l.remaining > 0 AND l.expires_at <= clock_timestamp() LIMIT p_limit)
+       -- Purses that are held in full would fill the limit, and nothing can leave them yet.
+       SELECT l.account_id, l.key_number FROM lots l JOIN balances q USING (account_id, key_number)
+        WHERE l.remaining > 0 AND l.expires_at <= clock_timestamp() AND q.total > q.held LIMIT p_limit)
        AND b.total > b.held
      ORDER BY b.account_id, b.key_number
        FOR NO KEY UPDATE SKIP LOCKED

@@ -36,13 +36,15 @@ class Company:
     async def send(self, operation: Coroutine[object, object, T]) -> T:
         if self._way is Way.ALONE:
             return await operation
+        # Behind somebody who is served already, the next two come together.
+        first = hold(self._ledger, self._neighbour, 1)
         # An expiry is never usual, not even one of what was never held.
         neighbours = (
             hold(self._ledger, self._neighbour, 1)
             if self._way is Way.AMONG_OTHERS
             else self._ledger.expire(HoldId(self._neighbour.purse, FROM_THE_START))
         )
-        answer, _ = await asyncio.gather(_kept(operation), outcome_of(neighbours))
+        _, answer, _ = await asyncio.gather(first, _kept(operation), outcome_of(neighbours))
         if isinstance(answer, Problem):
             raise answer
         return answer
