@@ -65,8 +65,9 @@ class Batching:
         try:
             [(_, answer)] = await self._send([operation])
         except asyncio.CancelledError:
-            # How far it came is unknown: it is done once more, for nobody, and does no harm twice.
-            self._queue(operation).cancel()
+            # How far it came is unknown: once more, for nobody; a second time it does no harm.
+            self._taken[name].insert(0, operation)
+            self._waiting += 1
             raise
         finally:
             self._release([name])
