@@ -18,7 +18,7 @@ def run(connection: Connection) -> None:
     with context.begin_transaction():
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('tallystick.migrating'))"))
         connection.execute(text("SET LOCAL lock_timeout = '10s'"))
-        connection.execute(text(function("roles")))
+        connection.execute(text(function("0001/roles")))
         connection.execute(
             text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA} AUTHORIZATION tallystick_owner")
         )

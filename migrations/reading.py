@@ -1,4 +1,7 @@
-"""Reads the SQL that lies beside the migrations."""
+"""Reads the SQL that lies beside the migrations: a folder for each, a file for each function.
+
+What a function does today is in the highest folder that has it.
+"""
 
 from pathlib import Path
 
@@ -6,7 +9,7 @@ _FOLDER = Path(__file__).parent / "sql"
 
 
 def function(name: str) -> str:
-    """The one statement of a file that creates a function."""
+    """The one statement of a file that creates a function, such as `0001/apply`."""
     return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
 

@@ -74,12 +74,12 @@ DOMAINS = ("hold_status", "entry_kind", "some_credits", "credits")
 
 def upgrade() -> None:
     """Make everything the core needs, with partitions from last month to a quarter ahead."""
-    for statement in statements("tables"):
+    for statement in statements("0001/tables"):
         op.execute(statement)
     for name in FUNCTIONS:
-        op.execute(function(name))
+        op.execute(function(f"0001/{name}"))
     for name in ("policies", "grants"):
-        for statement in statements(name):
+        for statement in statements(f"0001/{name}"):
             op.execute(statement)
     op.execute("SELECT ensure_partitions(now() - interval '1 month', now() + interval '3 months')")
 
