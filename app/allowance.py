@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from domain.allowing import Allowance, Rate
+from domain.allowing import Allowance, Allowances, Rate
 from domain.identity import Viewer
 from domain.outside import Clock
 
@@ -26,7 +26,7 @@ class InProcessAllowances:
     callers_kept_max: int = CALLERS_KEPT_MAX
     _empty_at: OrderedDict[str, datetime] = field(default_factory=OrderedDict)
 
-    def take(self, who: str, amount: int = 1) -> Allowance:
+    async def take(self, who: str, amount: int = 1) -> Allowance:
         empty_at = self._empty_at.get(who, _LONG_AGO)
         allowance = self.rate.take(amount, empty_at=empty_at, now=self.clock.now())
         self._empty_at[who] = allowance.reset_at
@@ -41,7 +41,7 @@ class InProcessAllowances:
 class QuestionsPerAccount:
     """Admits questions by account, however many sessions and keys it asks with."""
 
-    allowances: InProcessAllowances
+    allowances: Allowances
 
-    def admit(self, viewer: Viewer) -> None:
-        self.allowances.take(str(viewer.account_id))
+    async def admit(self, viewer: Viewer) -> None:
+        await self.allowances.take(str(viewer.account_id))

@@ -14,6 +14,7 @@ from app.graphql.schema import ServedSchema
 from app.graphql.view import GraphQLView
 from app.http import RequestIds, SafeHeaders
 from app.logging import REQUEST_ID
+from app.origins import GuardedOrigins
 from app.wiring import System
 from resolvers.context import Context, Services
 from schema import root
@@ -30,7 +31,8 @@ def application(system: System) -> ASGIApp:
         *graphiql.routes(root.printed()),
         *system.health.routes(),
     ]
-    return RequestIds(SafeHeaders(Starlette(routes=routes)))
+    guarded = GuardedOrigins(Starlette(routes=routes), system.origins)
+    return RequestIds(SafeHeaders(guarded))
 
 
 def _context_of(services: Services) -> Callable[[HTTPConnection], Awaitable[Context]]:

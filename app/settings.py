@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     SecretStr,
@@ -14,6 +15,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.origins import origin_written
 from domain.errors import TallystickError
 from domain.money import parse_credits
 from domain.units import MICROCREDITS_PER_CREDIT, Microcredits
@@ -35,6 +37,10 @@ def _words(value: object) -> object:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
+def _origins(written: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(origin_written, written))
+
+
 class Settings(BaseSettings):
     """Every setting, by its name in the environment in lower case. Empty means left out."""
 
@@ -48,6 +54,9 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    allowed_origins: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(_words), AfterValidator(_origins)
+    ] = ()
     shutdown_seconds: int = Field(default=20, ge=0, le=600)
 
     ai_base_url: str | None = None

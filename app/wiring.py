@@ -16,6 +16,7 @@ from app.authentication import Callers, OwnTokens
 from app.clock import SystemClock
 from app.deployment import Deployment
 from app.health import Health
+from app.origins import Origins
 from app.price_list import AskableBooks
 from app.settings import Settings
 from app.upkeep import Upkeep
@@ -55,6 +56,8 @@ class System:
     running: Running
     health: Health
     is_introspection_open: bool
+    origins: Origins
+    """Whose pages may call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +109,7 @@ async def wired(
             is_introspection_open=demo_mode
             if settings.introspection is None
             else settings.introspection,
+            origins=Origins.of(settings.allowed_origins),
         )
 
 

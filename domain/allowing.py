@@ -7,12 +7,14 @@ rather than everything at once.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from math import ceil
-from typing import Protocol
+from typing import Final, Protocol
 
 from domain.errors import RateLimited
 
-_MICROSECOND = timedelta(microseconds=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_ONE_SUBSCRIBER_V6: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,40 @@ class Rate:
 class Allowances(Protocol):
     """The buckets of everybody, each by the name of who takes from it."""
 
-    def take(self, who: str, amount: int = 1) -> Allowance:
+    async def take(self, who: str, amount: int = 1) -> Allowance:
         """Count an amount; raises RateLimited when there was too much lately."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityTries:
+    """Tries at an identity: signing in or up, asking for a link, proving who one is.
+
+    Counted by where they come from, so that one place cannot try many identities, and by whom they
+    are for, so that many places cannot try one.
+    """
+
+    by_network: Allowances
+    by_identity: Allowances
+
+    async def count(self, address: str, identity: str | None = None) -> None:
+        """Count one try from a network address, and for an identity as it was normalised.
+
+        Raises RateLimited, whether or not anybody has that identity.
+        """
+        await self.by_network.take(network_of(address))
+        if identity is not None:
+            await self.by_identity.take(identity)
+
+
+def network_of(address: str) -> str:
+    """Whose an address is, as far as it tells: one IPv4 address, or the /64 of a subscriber."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(IPv6Network((parsed, _ONE_SUBSCRIBER_V6), strict=False))

@@ -32,7 +32,7 @@ class Asked:
 class Admission(Protocol):
     """Says who may ask now."""
 
-    def admit(self, viewer: Viewer) -> None:
+    async def admit(self, viewer: Viewer) -> None:
         """Count one question; raises RateLimited when there were too many lately."""
         ...
 
@@ -84,7 +84,7 @@ class Asking:
         model = await self.prices.find(question.model)
         if model is None:
             raise NotFound("model")
-        self.admission.admit(viewer)
+        await self.admission.admit(viewer)
         self.running.admit()
         answer_tokens_max = model.answer_tokens_for(question.answer_tokens_max)
         taken = await self._hold(viewer, question, key, model, answer_tokens_max)

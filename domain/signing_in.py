@@ -103,7 +103,7 @@ class SigningIn:
         """
         if not self.demo_mode:
             raise Unavailable("Demo sessions are not offered here. Sign in with an account.")
-        self.demo_sessions.take(address)
+        await self.demo_sessions.take(address)
         opened = await self.accounts.open_account(
             email=None,
             display_name=None,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from domain.allowing import Allowance, Allowances
+from domain.allowing import Allowance, Allowances, network_of
 from domain.asking import Asked
 from domain.errors import Forbidden, Unauthenticated
 from domain.identity import Session, Viewer
@@ -88,14 +88,14 @@ class Context:
         """The same request on behalf of somebody else: whom it has just signed in."""
         return replace(self, viewer=viewer)
 
-    def admit(self, *, points: int) -> None:
+    async def admit(self, *, points: int) -> None:
         """Count what the operation costs; raises RateLimited when the allowance is used up."""
-        self.allowance = self.services.points.take(self.principal, points)
+        self.allowance = await self.services.points.take(self.principal, points)
 
     @property
     def principal(self) -> str:
         """Who shares one allowance: an account, one of its API keys, or a network address."""
         viewer = self.viewer
         if viewer is None:
-            return f"address {self.address}"
+            return f"address {network_of(self.address)}"
         return f"account {viewer.account_id}, key {viewer.api_key_number}"

@@ -9,6 +9,6 @@ def offer(context: Context) -> Offer:
     return context.services.offer
 
 
-def allowance(context: Context) -> Allowance:
+async def allowance(context: Context) -> Allowance:
     """What this request cost; where nobody counted it, it was free."""
-    return context.allowance or context.services.points.take(context.principal, 0)
+    return context.allowance or await context.services.points.take(context.principal, 0)

@@ -140,8 +140,8 @@ class Query:
         description="What this request cost and what is left in the window.",
         permission_classes=[IsPublic],
     )
-    def rate_limit(self, info: Info) -> RateLimit | None:
-        return RateLimit.of(resolvers.service.allowance(info.context))
+    async def rate_limit(self, info: Info) -> RateLimit | None:
+        return RateLimit.of(await resolvers.service.allowance(info.context))
 
     @strawberry.field(
         description="Any object that has a global id and that you may see; otherwise null.",

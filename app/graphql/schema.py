@@ -1,6 +1,6 @@
 """The schema as it is served: documents prepared, gates closed, errors told safely."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import cached_property
 from typing import Protocol
 
@@ -30,7 +30,7 @@ class Caller(Protocol):
     @property
     def viewer(self) -> Viewer | None: ...
 
-    def admit(self, *, points: int) -> None:
+    async def admit(self, *, points: int) -> None:
         """Count what the operation costs; raises RateLimited when the allowance is used up."""
 
 
@@ -57,23 +57,23 @@ class Preparing(SchemaExtension):
             context.graphql_document = self.prepared.document
         yield
 
-    def on_validate(self) -> Iterator[None]:
+    async def on_validate(self) -> AsyncIterator[None]:
         if self.prepared is not None:
-            self.execution_context.pre_execution_errors = self._faults(self.prepared)
+            self.execution_context.pre_execution_errors = await self._faults(self.prepared)
         yield
 
-    def _faults(self, prepared: Prepared) -> list[GraphQLError]:
+    async def _faults(self, prepared: Prepared) -> list[GraphQLError]:
         if prepared.errors:
             return list(prepared.errors)
         try:
-            self._admit(prepared)
+            await self._admit(prepared)
         except GraphQLError as error:
             return [error]
         except (AccessError, Problem) as error:
             return [GraphQLError(str(error), original_error=error)]
         return []
 
-    def _admit(self, prepared: Prepared) -> None:
+    async def _admit(self, prepared: Prepared) -> None:
         context = self.execution_context
         # Without a name Strawberry runs the first operation, whichever the caller meant. It has
         # no public word for the name that was sent.
@@ -96,7 +96,7 @@ class Preparing(SchemaExtension):
         points = self.documents.points(prepared, name, variables)
         if (excess := limits.excess_of_points(points)) is not None:
             raise _refused(excess, RequestCode.TOO_EXPENSIVE)
-        caller.admit(points=points)
+        await caller.admit(points=points)
 
 
 def _refused(message: str, code: RequestCode = RequestCode.INVALID_DOCUMENT) -> GraphQLError:

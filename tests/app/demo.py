@@ -26,7 +26,7 @@ class DemoContext:
     number: int | None
     demo: "Demo"
 
-    def admit(self, *, points: int) -> None:
+    async def admit(self, *, points: int) -> None:
         """Everybody may."""
 
 

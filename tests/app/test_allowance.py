@@ -19,39 +19,39 @@ def viewer(account: int, session: int = 1) -> Viewer:
     return Viewer(account_id=AccountId(account), session_id=UUID(int=session), role=Role.USER)
 
 
-def test_callers_do_not_use_up_each_others_allowance() -> None:
+async def test_callers_do_not_use_up_each_others_allowance() -> None:
     allowances = InProcessAllowances(rate=Rate(2, MINUTE), clock=MovedClock())
-    allowances.take("alice", 2)
+    await allowances.take("alice", 2)
 
-    assert allowances.take("bob").remaining == 1
+    assert (await allowances.take("bob")).remaining == 1
     with pytest.raises(RateLimited):
-        allowances.take("alice")
+        await allowances.take("alice")
 
 
-def test_an_allowance_comes_back_with_time() -> None:
+async def test_an_allowance_comes_back_with_time() -> None:
     clock = MovedClock()
     allowances = InProcessAllowances(rate=Rate(2, MINUTE), clock=clock)
-    allowances.take("alice", 2)
+    await allowances.take("alice", 2)
 
     clock.pass_on(seconds=30)
 
-    assert allowances.take("alice").remaining == 0
+    assert (await allowances.take("alice")).remaining == 0
 
 
-def test_only_the_callers_seen_last_are_remembered() -> None:
+async def test_only_the_callers_seen_last_are_remembered() -> None:
     allowances = InProcessAllowances(rate=Rate(1, MINUTE), clock=MovedClock(), callers_kept_max=2)
     for who in ("alice", "bob", "carol"):
-        allowances.take(who)
+        await allowances.take(who)
 
     with pytest.raises(RateLimited):
-        allowances.take("bob")
-    assert allowances.take("alice").remaining == 0
+        await allowances.take("bob")
+    assert (await allowances.take("alice")).remaining == 0
 
 
-def test_questions_are_counted_by_account_whatever_the_session() -> None:
+async def test_questions_are_counted_by_account_whatever_the_session() -> None:
     questions = QuestionsPerAccount(InProcessAllowances(rate=Rate(1, MINUTE), clock=MovedClock()))
-    questions.admit(viewer(1, session=1))
+    await questions.admit(viewer(1, session=1))
 
-    questions.admit(viewer(2))
+    await questions.admit(viewer(2))
     with pytest.raises(RateLimited):
-        questions.admit(viewer(1, session=2))
+        await questions.admit(viewer(1, session=2))

@@ -45,7 +45,7 @@ class ToyContext:
     points: int = 0
     allowance: int = 10_000
 
-    def admit(self, *, points: int) -> None:
+    async def admit(self, *, points: int) -> None:
         if points > self.allowance:
             raise RateLimited(retry_after_seconds=7)
         self.points = points

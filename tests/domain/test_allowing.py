@@ -1,12 +1,13 @@
 """An allowance is never exceeded in any window, and comes back evenly."""
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.allowing import Rate
+from domain.allowing import Allowance, IdentityTries, Rate, network_of
 from domain.errors import RateLimited
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -79,3 +80,61 @@ def test_no_window_lets_more_than_twice_the_limit_through(
     for start, _ in taken:
         in_window = sum(amount for at, amount in taken if start <= at < start + MINUTE)
         assert in_window <= 2 * limit
+
+
+@dataclass(slots=True)
+class ThreeEach:
+    """Three at noon for each name, and none afterwards."""
+
+    empty_at: dict[str, datetime] = field(default_factory=dict)
+
+    async def take(self, who: str, amount: int = 1) -> Allowance:
+        allowance = Rate(3, MINUTE).take(
+            amount, empty_at=self.empty_at.get(who, LONG_AGO), now=NOON
+        )
+        self.empty_at[who] = allowance.reset_at
+        return allowance
+
+
+async def test_one_place_cannot_try_many_identities() -> None:
+    tries = IdentityTries(by_network=ThreeEach(), by_identity=ThreeEach())
+    for name in ("ada", "bob", "eve"):
+        await tries.count("192.0.2.1", name)
+
+    await tries.count("192.0.2.2", "zoe")
+    with pytest.raises(RateLimited):
+        await tries.count("192.0.2.1", "zoe")
+
+
+async def test_many_places_cannot_try_one_identity() -> None:
+    tries = IdentityTries(by_network=ThreeEach(), by_identity=ThreeEach())
+    for number in range(3):
+        await tries.count(f"192.0.2.{number}", "ada")
+
+    await tries.count("192.0.2.9", "bob")
+    with pytest.raises(RateLimited):
+        await tries.count("192.0.2.9", "ada")
+
+
+async def test_a_try_that_names_nobody_is_counted_by_its_place() -> None:
+    tries = IdentityTries(by_network=ThreeEach(), by_identity=ThreeEach())
+    for _ in range(3):
+        await tries.count("2001:db8::1")
+
+    with pytest.raises(RateLimited):
+        await tries.count("2001:db8::ffff:2")
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("a socket", "a socket"),
+    ],
+)
+def test_a_subscribers_addresses_are_one(address: str, network: str) -> None:
+    assert network_of(address) == network

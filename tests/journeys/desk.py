@@ -55,7 +55,7 @@ class OneModel:
 class NoLimit:
     """Lets everybody ask as often as they like."""
 
-    def admit(self, viewer: Viewer) -> None: ...
+    async def admit(self, viewer: Viewer) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

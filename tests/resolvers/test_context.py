@@ -50,13 +50,13 @@ def test_somebody_signed_in_on_the_way_is_seen_as_itself() -> None:
         (ADAS_READING_KEY, "account 1, key 1"),
     ],
 )
-def test_points_are_counted_by_account_key_or_address(
+async def test_points_are_counted_by_account_key_or_address(
     viewer: Viewer | None, principal: str
 ) -> None:
     shop = Shop()
     context = shop.context(viewer)
 
-    context.admit(points=7)
+    await context.admit(points=7)
 
     assert shop.points.taken == [(principal, 7)]
     assert context.allowance is not None

@@ -64,7 +64,7 @@ class Points:
 
     taken: list[tuple[str, int]] = field(default_factory=list)
 
-    def take(self, who: str, amount: int = 1) -> Allowance:
+    async def take(self, who: str, amount: int = 1) -> Allowance:
         self.taken.append((who, amount))
         rate = Rate(10_000, timedelta(minutes=1))
         return rate.take(amount, empty_at=datetime(1970, 1, 1, tzinfo=UTC), now=NOON)
