@@ -16,6 +16,7 @@ from persistence.tables_accounts import (
     SessionRow,
 )
 from persistence.tables_answers import (
+    AnswerReplyRow,
     AnswerRow,
     AnswerTextRow,
     ModelRow,
@@ -38,6 +39,7 @@ __all__ = [
     "VIEW",
     "AccountContactRow",
     "AccountRow",
+    "AnswerReplyRow",
     "AnswerRow",
     "AnswerTextRow",
     "AuditRow",

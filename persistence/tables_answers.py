@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Identity,
     Index,
+    LargeBinary,
     SmallInteger,
     Text,
     text,
@@ -25,6 +26,15 @@ class AnswerTextRow(HistoryRow, table=True):
     __table_args__ = IN_SCHEMA
 
     text: str = Field(sa_type=Text)
+
+
+class AnswerReplyRow(HistoryRow, table=True):
+    """What a call that was passed on was answered with, until its retention period has passed."""
+
+    __tablename__ = "answer_replies"
+    __table_args__ = IN_SCHEMA
+
+    reply: bytes = Field(sa_type=LargeBinary)
 
 
 class AnswerRow(HistoryRow, table=True):

@@ -41,7 +41,8 @@ _FUNCTIONS: Final = {
     Login.AUTH: ("open_account", "start_session", "sessions_in_force", "account_of_email"),
     Login.WORKER: (
         "take_hold", "end_hold", "apply", "apply_carefully", "due_holds", "settle_due_purses",
-        "find_answer", "forget_texts", "ensure_partitions",
+        "find_answer", "forget_texts", "ensure_partitions", "keep_reply", "find_reply",
+        "forget_replies",
     ),
     Login.PAYMENTS: ("open_purse", "move_credits", "transfer_credits"),
 }  # fmt: skip

@@ -21,7 +21,7 @@ READABLE = (*PERSONAL, "accounts", "usage_records")
 
 EVERYTHING = (
     *READABLE, "models", "model_prices", "sweep_mark", "sessions",
-    "idempotency_keys", "audit_entries", "alembic_version",
+    "answer_replies", "idempotency_keys", "audit_entries", "alembic_version",
 )  # fmt: skip
 
 TABLES = """
@@ -60,7 +60,8 @@ MAY_CALL = {
     Login.AUTH: {"open_account", "start_session", "sessions_in_force", "account_of_email"},
     Login.WORKER: {
         "take_hold", "end_hold", "apply", "apply_carefully", "due_holds", "settle_due_purses",
-        "find_answer", "forget_texts", "ensure_partitions",
+        "find_answer", "forget_texts", "ensure_partitions", "keep_reply", "find_reply",
+        "forget_replies",
     },
     Login.PAYMENTS: {"open_purse", "move_credits", "transfer_credits"},
 }  # fmt: skip
@@ -85,6 +86,7 @@ async def test_a_login_without_a_session_reads_what_is_public_and_nothing_else(b
         "accounts": DENIED,
         "usage_records": DENIED,
         "sessions": DENIED,
+        "answer_replies": DENIED,
         "idempotency_keys": DENIED,
         "audit_entries": DENIED,
         "alembic_version": DENIED,
@@ -105,6 +107,7 @@ async def test_the_administrators_login_without_a_session_reads_nothing(bank: Ba
         "accounts": 0,
         "usage_records": 0,
         "sessions": DENIED,
+        "answer_replies": DENIED,
         "idempotency_keys": DENIED,
         "audit_entries": 0,
         "alembic_version": DENIED,
