@@ -15,6 +15,7 @@ from domain.sweeping import Sweeping
 
 SWEEP_SECONDS: Final = 2.0
 FORGET_SECONDS: Final = 600.0
+KEY_USES_SECONDS: Final = 10.0
 PARTITIONS_SECONDS: Final = 24 * 3_600.0
 _RETRY_SECONDS: Final = 60.0
 
@@ -33,6 +34,12 @@ class Texts(Protocol):
     async def forget(self, before: datetime) -> int: ...
 
 
+class KeyUses(Protocol):
+    """When API keys were last used, which need not be written at each use."""
+
+    async def write_uses(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
     """Everything a process does unasked; any number of processes may do it at once."""
@@ -40,6 +47,7 @@ class Upkeep:
     sweeping: Sweeping
     partitions: Partitions
     texts: Texts
+    key_uses: KeyUses
     texts_kept_for: timedelta
     clock: Clock
 
@@ -49,6 +57,7 @@ class Upkeep:
         works = (
             _again_and_again("sweep", self.sweeping.sweep, SWEEP_SECONDS),
             _again_and_again("forget texts", self.forget_texts, FORGET_SECONDS),
+            _again_and_again("write key uses", self.write_key_uses, KEY_USES_SECONDS),
             _again_and_again("partitions", self.make_partitions, PARTITIONS_SECONDS),
         )
         tasks = [asyncio.create_task(work) for work in works]
@@ -61,6 +70,10 @@ class Upkeep:
 
     async def forget_texts(self) -> int:
         return await self.texts.forget(self.clock.now() - self.texts_kept_for)
+
+    async def write_key_uses(self) -> int:
+        await self.key_uses.write_uses()
+        return 0  # of no interest to the log
 
     async def make_partitions(self) -> int:
         return await self.partitions.ensure_partitions(self.clock.now())

@@ -16,6 +16,7 @@ from app.authentication import Callers, OwnTokens
 from app.clock import SystemClock
 from app.deployment import Deployment
 from app.health import Health
+from app.key_authentication import KeyCallers
 from app.origins import Origins
 from app.price_list import AskableBooks
 from app.settings import Settings
@@ -33,6 +34,7 @@ from persistence.accounts import PostgresAccounts
 from persistence.answers import PostgresAnswers
 from persistence.engine import Engines
 from persistence.forgetting import PostgresTexts
+from persistence.keys import PostgresKeysInForce
 from persistence.ledger import PostgresLedger
 from persistence.office import PostgresOffice
 from persistence.pools import pool_of
@@ -72,6 +74,7 @@ class _Books:
     texts: PostgresTexts
     accounts: PostgresAccounts
     sessions: PostgresSessions
+    keys: PostgresKeysInForce
 
 
 @asynccontextmanager
@@ -96,6 +99,7 @@ async def wired(
             sweeping=Sweeping(ledger=books.ledger, overdue=books.answers),
             partitions=books.answers,
             texts=books.texts,
+            key_uses=books.keys,
             texts_kept_for=timedelta(hours=settings.answer_text_hours),
             clock=CLOCK,
         )
@@ -136,6 +140,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, deployment: Deploym
         texts=PostgresTexts(worker),
         accounts=PostgresAccounts(auth),
         sessions=PostgresSessions(auth),
+        keys=PostgresKeysInForce(auth, CLOCK),
     )
 
 
@@ -174,7 +179,12 @@ def _services(
             sign_up_credits=settings.sign_up_credits,
             demo_mode=demo_mode,
         ),
-        callers=Callers(tokens=tokens, sessions=books.sessions, name_of=account_name),
+        callers=Callers(
+            tokens=tokens,
+            sessions=books.sessions,
+            keys=KeyCallers(books.keys),
+            name_of=account_name,
+        ),
         points=_per_minute(settings.points_per_minute),
     )
 

@@ -24,6 +24,7 @@ from persistence.tables_answers import (
     UsageHourRow,
     UsageRecordRow,
 )
+from persistence.tables_keys import ApiKeyRow, KeyBudgetRow
 from persistence.tables_ledger import (
     BalanceRow,
     EntryRow,
@@ -42,12 +43,14 @@ __all__ = [
     "AnswerReplyRow",
     "AnswerRow",
     "AnswerTextRow",
+    "ApiKeyRow",
     "AuditRow",
     "BalanceRow",
     "EntryRow",
     "HistoryRow",
     "HoldRow",
     "IdempotencyKeyRow",
+    "KeyBudgetRow",
     "LotRow",
     "ModelRow",
     "PriceRow",

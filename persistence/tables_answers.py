@@ -16,7 +16,16 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from persistence.tables_parts import A_VIEW, FALSE, IN_SCHEMA, NOW, SCHEMA, HistoryRow, by_time
+from persistence.tables_parts import (
+    A_VIEW,
+    FALSE,
+    IN_SCHEMA,
+    NOW,
+    SCHEMA,
+    HistoryRow,
+    by_time,
+    of_a_key,
+)
 
 
 class AnswerTextRow(HistoryRow, table=True):
@@ -81,6 +90,7 @@ class UsageRecordRow(HistoryRow, table=True):
             name="usage_records_failures_have_a_code",
         ),
         by_time("usage_records"),
+        of_a_key("usage_records"),
         {"schema": SCHEMA, "postgresql_partition_by": "RANGE (moment)"},
     )
 
