@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from app import graphiql
+from app import graphiql, outbox
 from app.graphql.limits import Limits
 from app.graphql.schema import ServedSchema
 from app.graphql.view import GraphQLView
@@ -31,6 +31,8 @@ def application(system: System) -> ASGIApp:
         *graphiql.routes(root.printed()),
         *system.health.routes(),
     ]
+    if system.outbox is not None:
+        routes += outbox.routes(system.outbox)
     guarded = GuardedOrigins(Starlette(routes=routes), system.origins)
     return RequestIds(SafeHeaders(guarded))
 

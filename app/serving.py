@@ -92,7 +92,13 @@ async def _serve(
     deployment, settings = process.deployment, process.settings
     if faults := await reaching.faults(deployment.url, secret=deployment.secret):
         raise DatabaseUnusable("\n".join(faults.values()))
-    async with wired(settings, deployment, process.provider, demo_mode=process.demo_mode) as system:
+    async with wired(
+        settings,
+        deployment,
+        process.provider,
+        demo_mode=process.demo_mode,
+        address=address_of(listener),
+    ) as system:
         config = server.config(
             application(system),
             host=settings.host,

@@ -15,8 +15,9 @@ from domain.sweeping import Sweeping
 
 SWEEP_SECONDS: Final = 2.0
 FORGET_SECONDS: Final = 600.0
-KEY_USES_SECONDS: Final = 10.0
 PARTITIONS_SECONDS: Final = 24 * 3_600.0
+LINKS_KEPT_FOR: Final = timedelta(hours=1)
+SESSIONS_KEPT_FOR: Final = timedelta(days=30)
 _RETRY_SECONDS: Final = 60.0
 
 _log = structlog.get_logger("upkeep")
@@ -28,16 +29,16 @@ class Partitions(Protocol):
     async def ensure_partitions(self, now: datetime) -> int: ...
 
 
+class Leftovers(Protocol):
+    """Links that nobody can follow any more, and sessions that are over."""
+
+    async def forget(self, *, links_before: datetime, sessions_before: datetime) -> int: ...
+
+
 class Texts(Protocol):
     """Answer texts, which are kept for a while only."""
 
     async def forget(self, before: datetime) -> int: ...
-
-
-class KeyUses(Protocol):
-    """When API keys were last used, which need not be written at each use."""
-
-    async def write_uses(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +48,8 @@ class Upkeep:
     sweeping: Sweeping
     partitions: Partitions
     texts: Texts
-    key_uses: KeyUses
     texts_kept_for: timedelta
+    leftovers: Leftovers
     clock: Clock
 
     @asynccontextmanager
@@ -57,7 +58,7 @@ class Upkeep:
         works = (
             _again_and_again("sweep", self.sweeping.sweep, SWEEP_SECONDS),
             _again_and_again("forget texts", self.forget_texts, FORGET_SECONDS),
-            _again_and_again("write key uses", self.write_key_uses, KEY_USES_SECONDS),
+            _again_and_again("forget sign-ins", self.forget_sign_ins, FORGET_SECONDS),
             _again_and_again("partitions", self.make_partitions, PARTITIONS_SECONDS),
         )
         tasks = [asyncio.create_task(work) for work in works]
@@ -71,9 +72,11 @@ class Upkeep:
     async def forget_texts(self) -> int:
         return await self.texts.forget(self.clock.now() - self.texts_kept_for)
 
-    async def write_key_uses(self) -> int:
-        await self.key_uses.write_uses()
-        return 0  # of no interest to the log
+    async def forget_sign_ins(self) -> int:
+        now = self.clock.now()
+        return await self.leftovers.forget(
+            links_before=now - LINKS_KEPT_FOR, sessions_before=now - SESSIONS_KEPT_FOR
+        )
 
     async def make_partitions(self) -> int:
         return await self.partitions.ensure_partitions(self.clock.now())

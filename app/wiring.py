@@ -4,19 +4,20 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.metadata import version
 from typing import Final
 from uuid import UUID, uuid4
 
 from asyncpg.pgproto import pgproto
 
+from adapters.mail.outbox import Outbox
 from adapters.models.routing import RoutedProvider
 from app.allowance import InProcessAllowances, QuestionsPerAccount
 from app.authentication import Callers, OwnTokens
 from app.clock import SystemClock
 from app.deployment import Deployment
+from app.doors import Doors, opened_doors
+from app.entrance import entrance_of
 from app.health import Health
-from app.key_authentication import KeyCallers
 from app.origins import Origins
 from app.price_list import AskableBooks
 from app.settings import Settings
@@ -27,14 +28,11 @@ from domain.offering import Offer
 from domain.price_book import FreshPrices
 from domain.recharging import Recharging
 from domain.running import Running
-from domain.signing_in import SigningIn
 from domain.sweeping import Sweeping
 from persistence import reaching
-from persistence.accounts import PostgresAccounts
 from persistence.answers import PostgresAnswers
 from persistence.engine import Engines
 from persistence.forgetting import PostgresTexts
-from persistence.keys import PostgresKeysInForce
 from persistence.ledger import PostgresLedger
 from persistence.office import PostgresOffice
 from persistence.pools import pool_of
@@ -60,6 +58,8 @@ class System:
     is_introspection_open: bool
     origins: Origins
     """Whose pages may call."""
+    outbox: Outbox | None
+    """Mails to be read at a page of ours, if that is where they go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +72,24 @@ class _Books:
     engines: Engines
     answers: PostgresAnswers
     texts: PostgresTexts
-    accounts: PostgresAccounts
     sessions: PostgresSessions
-    keys: PostgresKeysInForce
 
 
 @asynccontextmanager
 async def wired(
-    settings: Settings, deployment: Deployment, provider: RoutedProvider, *, demo_mode: bool
+    settings: Settings,
+    deployment: Deployment,
+    provider: RoutedProvider,
+    *,
+    demo_mode: bool,
+    address: str = "",
 ) -> AsyncIterator[System]:
     """Join the parts on a database that is ready, keep it in order meanwhile, and close them.
 
-    Answers still in progress when it is left are ended, and their credits released.
+    Answers still in progress when it is left are ended, and their credits released. `address` is
+    where this process serves.
     """
+    entrance = entrance_of(settings, demo_mode=demo_mode, clock=CLOCK)
     async with AsyncExitStack() as stack:
         books = await _opened(stack, settings, deployment)
         stack.push_async_callback(provider.aclose)
@@ -95,18 +100,29 @@ async def wired(
             runs_max=settings.answers_at_once,
         )
         stack.push_async_callback(running.stop, within_seconds=0)
+        tokens = OwnTokens(deployment.secret, clock=CLOCK, name_of=account_name)
+        doors = await stack.enter_async_context(
+            opened_doors(
+                settings,
+                deployment,
+                entrance,
+                books.engines,
+                tokens,
+                clock=CLOCK,
+                address=address,
+            )
+        )
         upkeep = Upkeep(
             sweeping=Sweeping(ledger=books.ledger, overdue=books.answers),
             partitions=books.answers,
             texts=books.texts,
-            key_uses=books.keys,
             texts_kept_for=timedelta(hours=settings.answer_text_hours),
+            leftovers=doors.leftovers,
             clock=CLOCK,
         )
         await stack.enter_async_context(upkeep.going_on())
-        tokens = OwnTokens(deployment.secret, clock=CLOCK, name_of=account_name)
         yield System(
-            services=_services(settings, books, running, tokens, provider, demo_mode=demo_mode),
+            services=_services(settings, books, running, tokens, provider, entrance.offer, doors),
             tokens=tokens,
             running=running,
             health=Health(lambda: reaching.faults(deployment.url, secret=deployment.secret)),
@@ -114,6 +130,7 @@ async def wired(
             if settings.introspection is None
             else settings.introspection,
             origins=Origins.of(settings.allowed_origins),
+            outbox=entrance.outbox,
         )
 
 
@@ -138,9 +155,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, deployment: Deploym
         engines=engines,
         answers=PostgresAnswers(worker),
         texts=PostgresTexts(worker),
-        accounts=PostgresAccounts(auth),
         sessions=PostgresSessions(auth),
-        keys=PostgresKeysInForce(auth, CLOCK),
     )
 
 
@@ -150,16 +165,12 @@ def _services(
     running: Running,
     tokens: OwnTokens,
     provider: RoutedProvider,
-    *,
-    demo_mode: bool,
+    offer: Offer,
+    doors: Doors,
 ) -> Services:
     reads = AskableBooks(books.engines, provider.serves)
     return Services(
-        offer=Offer(
-            version=version("tallystick"),
-            demo_mode=demo_mode,
-            sign_up_credits=settings.sign_up_credits,
-        ),
+        offer=offer,
         books=reads,
         asking=Asking(
             ledger=books.ledger,
@@ -171,20 +182,11 @@ def _services(
             runner=books.runner,
         ),
         recharging=Recharging(office=PostgresOffice(books.engines), clock=CLOCK),
-        sessions=SigningIn(
-            accounts=books.accounts,
-            tokens=tokens,
-            demo_sessions=_per_minute(settings.demo_sessions_per_minute),
-            clock=CLOCK,
-            sign_up_credits=settings.sign_up_credits,
-            demo_mode=demo_mode,
-        ),
-        callers=Callers(
-            tokens=tokens,
-            sessions=books.sessions,
-            keys=KeyCallers(books.keys),
-            name_of=account_name,
-        ),
+        sessions=doors.signing_in,
+        refreshing=doors.refreshing,
+        passwords=doors.passwords,
+        suspending=doors.suspending,
+        callers=Callers(tokens=tokens, sessions=books.sessions, name_of=account_name),
         points=_per_minute(settings.points_per_minute),
     )
 

@@ -1,5 +1,6 @@
 """What text from outside must be like before it is kept or looked for."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -7,6 +8,9 @@ from domain.errors import InputIssue, InvalidInput
 from domain.ledger import IDEMPOTENCY_KEY_LENGTH_MAX
 
 REASON_LENGTH_MAX: Final = 500
+RETURN_PATH_LENGTH_MAX: Final = 500
+_RETURN_PATH: Final = re.compile(r"/(?!/)[!-\[\]-~]*")
+"""Printable ASCII without a backslash, which browsers read as a slash."""
 
 
 def raise_issues(*findings: Iterator[InputIssue]) -> None:
@@ -43,3 +47,15 @@ def issues_of_text(name: str, text: str, *, length_max: int) -> Iterator[InputIs
 def is_storable(text: str) -> bool:
     """Whether PostgreSQL can keep it, or compare anything with it."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def issues_of_return_path(path: str | None) -> Iterator[InputIssue]:
+    """Findings about where to send a browser: only ever a path of the web app's own origin."""
+    if path is None:
+        return
+    if len(path) > RETURN_PATH_LENGTH_MAX or not _RETURN_PATH.fullmatch(path):
+        yield InputIssue(
+            ("return_path",),
+            'Must be a path of the web app, such as "/account": it begins with a single "/" and '
+            f"has at most {RETURN_PATH_LENGTH_MAX} printable characters, none of them a backslash.",
+        )

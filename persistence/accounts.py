@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from domain.errors import InvalidInput
+from domain.offering import SignInMethod
 from domain.signing_in import AccountOpened
 from domain.units import AccountId, Microcredits
 from persistence.faults import telling_faults
@@ -51,10 +52,21 @@ class PostgresAccounts:
         return AccountId(found) if found is not None else None
 
     async def start_session(
-        self, account_id: AccountId, *, lasts: timedelta, refresh_token_hash: bytes | None
+        self,
+        account_id: AccountId,
+        *,
+        lasts: timedelta,
+        refresh_token_hash: bytes | None,
+        family_hash: bytes | None = None,
+        method: SignInMethod | None = None,
     ) -> UUID:
         with telling_faults():
             session_id: UUID = await self.pool.fetchval(
-                "SELECT tallystick.start_session($1, $2, $3)", account_id, lasts, refresh_token_hash
+                "SELECT tallystick.start_session($1, $2, $3, $4, $5)",
+                account_id,
+                lasts,
+                refresh_token_hash,
+                family_hash,
+                method,
             )
         return session_id

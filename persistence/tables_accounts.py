@@ -1,4 +1,4 @@
-"""Tables of accounts, their sessions, and what administrators did."""
+"""Tables of accounts, how people sign in to them, and what administrators did."""
 
 from datetime import datetime
 from uuid import UUID
@@ -9,12 +9,13 @@ from sqlalchemy import (
     Identity,
     Index,
     LargeBinary,
+    SmallInteger,
     Text,
     UniqueConstraint,
 )
 from sqlmodel import Field, SQLModel
 
-from persistence.tables_parts import FALSE, GIVEN, IN_SCHEMA, NOW, account_exists
+from persistence.tables_parts import FALSE, GIVEN, IN_SCHEMA, NOW, ZERO, account_exists
 
 
 class AccountRow(SQLModel, table=True):
@@ -66,6 +67,11 @@ class SessionRow(SQLModel, table=True):
     __table_args__ = (
         account_exists("sessions"),
         Index("sessions_of_an_account", "account_id", "created_at"),
+        UniqueConstraint("family_hash", name="sessions_family_is_of_one_session"),
+        CheckConstraint(
+            "method IN ('PASSWORD', 'MAGIC_LINK', 'GOOGLE', 'SUPABASE')",
+            name="sessions_method_is_known",
+        ),
         IN_SCHEMA,
     )
 
@@ -75,6 +81,70 @@ class SessionRow(SQLModel, table=True):
     created_at: datetime = Field(sa_column_kwargs=NOW)
     expires_at: datetime
     ended_at: datetime | None
+    method: str | None = Field(sa_type=Text)
+    family_hash: bytes | None = Field(sa_type=LargeBinary)
+    refresh_token_hash_before: bytes | None = Field(sa_type=LargeBinary)
+    refreshed_at: datetime | None
+
+
+class PasswordRow(SQLModel, table=True):
+    """What an account's password is checked against."""
+
+    __tablename__ = "passwords"
+    __table_args__ = (
+        account_exists("passwords"),
+        CheckConstraint("hash LIKE '$argon2id$%'", name="passwords_are_hashed"),
+        IN_SCHEMA,
+    )
+
+    account_id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs=GIVEN)
+    hash: str = Field(sa_type=Text)
+    set_at: datetime = Field(sa_column_kwargs=NOW)
+
+
+class PromisedMailRow(SQLModel, table=True):
+    """A mail that was promised and not yet handed over."""
+
+    __tablename__ = "promised_mails"
+    __table_args__ = (
+        Index("promised_mails_by_turn", "next_try_at"),
+        CheckConstraint("kind IN ('SIGN_IN', 'SIGN_UP')", name="promised_mails_kind_is_known"),
+        CheckConstraint(
+            "password_hash LIKE '$argon2id$%'", name="promised_mails_passwords_are_hashed"
+        ),
+        IN_SCHEMA,
+    )
+
+    id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
+    kind: str = Field(sa_type=Text)
+    email: str = Field(sa_type=Text)
+    return_path: str | None = Field(sa_type=Text)
+    display_name: str | None = Field(sa_type=Text)
+    password_hash: str | None = Field(sa_type=Text)
+    promised_at: datetime = Field(sa_column_kwargs=NOW)
+    tries: int = Field(sa_type=SmallInteger, sa_column_kwargs=ZERO)
+    next_try_at: datetime = Field(sa_column_kwargs=NOW)
+
+
+class MailedLinkRow(SQLModel, table=True):
+    """A link on its way to an address, or back from it."""
+
+    __tablename__ = "mailed_links"
+    __table_args__ = (
+        Index("mailed_links_of_an_address", "email"),
+        CheckConstraint(
+            "password_hash LIKE '$argon2id$%'", name="mailed_links_passwords_are_hashed"
+        ),
+        IN_SCHEMA,
+    )
+
+    token_hash: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    email: str = Field(sa_type=Text)
+    signs_up: bool
+    display_name: str | None = Field(sa_type=Text)
+    password_hash: str | None = Field(sa_type=Text)
+    expires_at: datetime
+    used_at: datetime | None
 
 
 class AuditRow(SQLModel, table=True):

@@ -18,3 +18,11 @@ async def accounts(context: Context, wanted: AccountFilter, page: PageRequest) -
 
 async def audit_log(context: Context, page: PageRequest) -> Page[AuditEntry]:
     return await context.services.books.audit_page(context.admin_reader(), page)
+
+
+async def suspend(context: Context, account_id: AccountId, *, reason: str) -> None:
+    await context.services.suspending.suspend(context.signed_in, account_id, reason=reason)
+
+
+async def reinstate(context: Context, account_id: AccountId, *, reason: str) -> None:
+    await context.services.suspending.reinstate(context.signed_in, account_id, reason=reason)

@@ -7,11 +7,15 @@ from typing import Protocol
 from domain.allowing import Allowance, Allowances, network_of
 from domain.asking import Asked
 from domain.errors import Forbidden, Unauthenticated
-from domain.identity import Session, Viewer
+from domain.identity import Viewer
 from domain.offering import Offer
+from domain.passwords import SettingPassword
 from domain.questions import Question
 from domain.recharging import Recharging
+from domain.refreshing import Refreshing
 from domain.reporting import Books, Reader
+from domain.signing_in import SigningIn
+from domain.suspending import Suspending
 from domain.units import OWN_CREDITS
 
 
@@ -21,12 +25,6 @@ class Asks(Protocol):
     async def ask(
         self, viewer: Viewer, question: Question, key: str, wait_seconds: float
     ) -> Asked: ...
-
-
-class StartsSessions(Protocol):
-    """Begins sessions: see `domain.signing_in.SigningIn`."""
-
-    async def start_demo_session(self, address: str) -> Session: ...
 
 
 class FindsCallers(Protocol):
@@ -45,7 +43,10 @@ class Services:
     books: Books
     asking: Asks
     recharging: Recharging
-    sessions: StartsSessions
+    sessions: SigningIn
+    refreshing: Refreshing
+    passwords: SettingPassword
+    suspending: Suspending
     callers: FindsCallers
     points: Allowances
 

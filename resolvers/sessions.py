@@ -1,17 +1,65 @@
-"""Beginning sessions."""
+"""Beginning sessions, refreshing them and ending them."""
 
 from domain.errors import InvalidCredentials
 from domain.identity import Session, Viewer
+from domain.signing_in import LinkSent, SignUp
 from resolvers.context import Context
 
+Started = tuple[Session, Viewer]
+"""A session, and the caller its token makes of whoever sends it."""
 
-async def start_demo(context: Context) -> tuple[Session, Viewer]:
-    """A session of a throw-away account, and the caller its token makes of whoever sends it.
 
-    The caller is found as for any other request: its role comes from the database, and a session
-    that would not be let in is not handed out.
+async def start_demo(context: Context) -> Started:
+    """A session of a throw-away account."""
+    return await started(
+        context, await context.services.sessions.start_demo_session(context.address)
+    )
+
+
+async def sign_up(context: Context, wish: SignUp) -> Started | LinkSent:
+    signed_up = await context.services.sessions.sign_up(wish, network_address=context.address)
+    return signed_up if isinstance(signed_up, LinkSent) else await started(context, signed_up)
+
+
+async def sign_in(context: Context, email: str, password: str) -> Started:
+    return await started(
+        context,
+        await context.services.sessions.sign_in(email, password, network_address=context.address),
+    )
+
+
+async def request_link(context: Context, email: str, return_path: str | None) -> LinkSent:
+    return await context.services.sessions.request_link(
+        email, return_path, network_address=context.address
+    )
+
+
+async def redeem_link(context: Context, token: str) -> Started:
+    return await started(
+        context,
+        await context.services.sessions.redeem_link(token, network_address=context.address),
+    )
+
+
+async def refresh(context: Context, refresh_token: str | None) -> Started:
+    return await started(context, await context.services.refreshing.refresh(refresh_token))
+
+
+async def sign_out(context: Context, *, everywhere: bool) -> int:
+    return await context.services.refreshing.sign_out(context.signed_in, everywhere=everywhere)
+
+
+async def set_password(context: Context, new: str, current: str | None) -> None:
+    await context.services.passwords.set(
+        context.signed_in, new, current, network_address=context.address
+    )
+
+
+async def started(context: Context, session: Session) -> Started:
+    """What is handed out: a session, if whoever sends its token would be let in.
+
+    The caller is found as for any other request: its role comes from the database.
     """
-    session = await context.services.sessions.start_demo_session(context.address)
     viewer = await context.services.callers.viewer([f"Bearer {session.access_token}"])
     if viewer is None:
         raise InvalidCredentials

@@ -20,6 +20,7 @@ _ON_ACCOUNTS: Final = frozenset(
         "suspendAccount",
         "reinstateAccount",
         "setRole",
+        "refreshSession",
     }
 )
 

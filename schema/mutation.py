@@ -5,10 +5,8 @@ import strawberry
 import resolvers.answers
 import resolvers.credits
 import resolvers.models
-import resolvers.sessions
 from domain.errors import NotFound
 from domain.units import AccountId, ModelId
-from schema.accounts import Account
 from schema.asking import AskAIInput, AskAIResult, AskAISuccess
 from schema.credits import (
     AdjustCreditsInput,
@@ -17,6 +15,7 @@ from schema.credits import (
     RechargeCreditsInput,
     RefundChargeInput,
 )
+from schema.identity import IdentityMutation
 from schema.ids import account_named, entry_named
 from schema.info import Info
 from schema.inputs import given
@@ -30,24 +29,14 @@ from schema.models import (
     SetModelPriceResult,
     SetModelPriceSuccess,
 )
-from schema.permissions import CanAsk, IsAdmin, IsPublic
-from schema.sessions import Session, SessionResult, SessionStarted
+from schema.permissions import CanAsk, IsAdmin
+from schema.status import StatusMutation
 
 
 @strawberry.type(
     description="Changes. Each takes one `input` and returns a success type or a Problem."
 )
-class Mutation:
-    @strawberry.mutation(
-        description="A throw-away account with sign-up credits. Only in demo mode.",
-        permission_classes=[IsPublic],
-    )
-    async def start_demo_session(self, info: Info) -> SessionResult | None:
-        session, viewer = await resolvers.sessions.start_demo(info.context)
-        lookups = Lookups(info.context.as_seen_by(viewer))
-        account = await Account.of_id(viewer.account_id, lookups)
-        return SessionStarted(session=Session.of(session), account=account)
-
+class Mutation(IdentityMutation, StatusMutation):
     @strawberry.mutation(
         name="askAI",
         description=(

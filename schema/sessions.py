@@ -7,8 +7,10 @@ import strawberry
 
 from domain import identity
 from domain.units import AccountId
+from resolvers.sessions import Started
 from schema.accounts import Account
 from schema.enums import Scope
+from schema.info import Info
 from schema.lookups import Lookups
 from schema.problems import (
     AccountSuspended,
@@ -62,6 +64,14 @@ class Session:
 class SessionStarted:
     session: Session
     account: Account
+
+    @classmethod
+    async def of(cls, started: Started, info: Info) -> Self:
+        """What a session leads to is seen by whom it signed in, whoever asked for it."""
+        session, viewer = started
+        lookups = Lookups(info.context.as_seen_by(viewer))
+        account = await Account.of_id(viewer.account_id, lookups)
+        return cls(session=Session.of(session), account=account)
 
 
 SessionResult: TypeAlias = Annotated[

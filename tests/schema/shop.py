@@ -8,13 +8,17 @@ from uuid import UUID
 import strawberry
 from graphql import GraphQLError
 
-from domain.allowing import Allowance, Rate
+from domain.allowing import Allowance, IdentityTries, Rate
 from domain.answers import Answer, AnswerStatus, FinishReason, UsageOutcome, UsageRecord
-from domain.identity import Account, AccountStatus, Role, Scope, Session, Viewer
+from domain.identity import Account, AccountStatus, Role, Scope, Viewer
 from domain.ledger import Balance, Entry, EntryKind, Hold, HoldStatus, Lot
-from domain.offering import Offer
+from domain.offering import Offer, SignInMethod
+from domain.passwords import SettingPassword
 from domain.pricing import Model, Price
 from domain.recharging import Recharging
+from domain.refreshing import Refreshing
+from domain.signing_in import SigningIn
+from domain.suspending import Suspending
 from domain.units import (
     OWN_CREDITS,
     AccountId,
@@ -32,6 +36,13 @@ from domain.units import (
 )
 from resolvers.context import Context, Services
 from schema import root
+from tests.domain.entrance import (
+    FakeAlarm,
+    FakeDoors,
+    FakeHashing,
+    FakeStatusOffice,
+    FakeTokens,
+)
 from tests.schema.books import FakeBooks
 from tests.schema.office import MOMENT, NOON, FakeAsking, FakeCallers, FakeOffice
 
@@ -51,6 +62,16 @@ ADAS_ASKING_KEY = replace(ADA, api_key_number=KeyNumber(2), scopes=frozenset({Sc
 EVES_KEY = replace(EVE, api_key_number=KeyNumber(1))
 
 
+OFFER = Offer(
+    version="1.2.3",
+    demo_mode=True,
+    sign_up_credits=Microcredits(CREDIT),
+    sign_up_open=True,
+    email_confirmation=False,
+    sign_in_methods=(SignInMethod.PASSWORD, SignInMethod.MAGIC_LINK),
+)
+
+
 class Noon:
     """A clock that has stopped."""
 
@@ -68,27 +89,6 @@ class Points:
         self.taken.append((who, amount))
         rate = Rate(10_000, timedelta(minutes=1))
         return rate.take(amount, empty_at=datetime(1970, 1, 1, tzinfo=UTC), now=NOON)
-
-
-@dataclass(slots=True)
-class DemoSessions:
-    """Opens an account of the next number for each session."""
-
-    books: FakeBooks
-    callers: FakeCallers
-
-    async def start_demo_session(self, address: str) -> Session:
-        viewer = viewer_of(len(self.books.kept_accounts) + 1)
-        open_account(self.books, viewer, email=None)
-        token = f"token of {viewer.account_id}"
-        self.callers.people[token] = viewer
-        return Session(
-            account_id=viewer.account_id,
-            access_token=token,
-            access_token_expires_at=NOON,
-            refresh_token="refresh",
-            refresh_token_expires_at=NOON,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,7 @@ class Shop:
     callers: FakeCallers = field(default_factory=lambda: FakeCallers({}))
     asking: FakeAsking = field(init=False)
     office: FakeOffice = field(init=False)
+    doors: FakeDoors = field(init=False)
 
     def __post_init__(self) -> None:
         self.asking = FakeAsking(self.books)
@@ -123,21 +124,76 @@ class Shop:
         open_account(self.books, ADA, email="ada@example.test")
         open_account(self.books, BOB, email="bob@example.test")
         open_account(self.books, EVE, email="eve@example.test")
+        self.doors = FakeDoors(Noon(), self._opened, first_number=len(self.books.kept_accounts) + 1)
         for model in (SMALL, RETIRED):
             self.books.kept_models[model.id] = model
             self.books.kept_prices[model.price.id] = model.price
 
     def context(self, viewer: Viewer | None) -> Context:
         services = Services(
-            offer=Offer(version="1.2.3", demo_mode=True, sign_up_credits=Microcredits(CREDIT)),
+            offer=OFFER,
             books=self.books,
             asking=self.asking,
             recharging=Recharging(office=self.office, clock=Noon()),
-            sessions=DemoSessions(self.books, self.callers),
+            sessions=self._signing_in(),
+            refreshing=Refreshing(
+                books=self.doors,
+                tokens=self._tokens(),
+                key=b"a key",
+                lasts=timedelta(days=30),
+                alarm=FakeAlarm(),
+            ),
+            passwords=SettingPassword(
+                offer=OFFER, books=self.doors, hashing=FakeHashing(), tries=self._tries()
+            ),
+            suspending=Suspending(
+                FakeStatusOffice(lambda session_id: self.books.sessions[session_id], self._change)
+            ),
             callers=self.callers,
             points=self.points,
         )
         return Context(viewer=viewer, services=services, request_id="r-1", address="192.0.2.1")
+
+    def _signing_in(self) -> SigningIn:
+        return SigningIn(
+            offer=OFFER,
+            accounts=self.doors,
+            doors=self.doors,
+            hashing=FakeHashing(),
+            mails=self.doors,
+            tokens=self._tokens(),
+            demo_sessions=Points(),
+            tries=self._tries(),
+            clock=Noon(),
+            lasts=timedelta(days=30),
+        )
+
+    def _tokens(self) -> FakeTokens:
+        def issued(text: str, account_id: AccountId, session_id: UUID) -> None:
+            role = self.books.kept_accounts[account_id].role
+            self.callers.people[text] = Viewer(
+                account_id=account_id, session_id=session_id, role=role
+            )
+
+        return FakeTokens(Noon(), issued)
+
+    def _tries(self) -> IdentityTries:
+        return IdentityTries(by_network=Points(), by_identity=Points())
+
+    def _opened(self, account_id: AccountId, email: str | None) -> UUID:
+        viewer = viewer_of(account_id)
+        if account_id not in self.books.kept_accounts:
+            open_account(self.books, viewer, email=email)
+        return viewer.session_id
+
+    def _change(self, account_id: AccountId, status: AccountStatus, reason: str | None) -> bool:
+        account = self.books.kept_accounts.get(account_id)
+        if account is None:
+            return False
+        self.books.kept_accounts[account_id] = replace(
+            account, status=status, suspension_reason=reason
+        )
+        return True
 
     async def tell(self, query: str, by: Viewer | None = ADA, **variables: object) -> Told:
         result = await SCHEMA.execute(

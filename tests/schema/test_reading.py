@@ -27,10 +27,10 @@ async def test_anybody_may_see_what_is_offered() -> None:
         "service": {
             "version": "1.2.3",
             "demoMode": True,
-            "signUpOpen": False,
+            "signUpOpen": True,
             "emailConfirmation": False,
             "signUpCredits": "1",
-            "signInMethods": [],
+            "signInMethods": ["PASSWORD", "MAGIC_LINK"],
             "paymentProviders": [],
             "maxMessages": 100,
             "maxPayloadBytes": 32_768,

@@ -37,6 +37,7 @@ CALLERS = {
 READS = {"a user", "a key that reads", "an administrator", "an administrator's key"}
 ASKS = {"a user", "a key that asks", "an administrator", "an administrator's key"}
 EVERYBODY = set(CALLERS)
+SESSIONS = {"a user", "an administrator"}
 ADMIN = {"an administrator"}
 
 ROOTS = {
@@ -53,6 +54,15 @@ ROOTS = {
     '{ node(id: "x") { id } }': READS,
     "{ admin { __typename } }": ADMIN,
     "mutation { startDemoSession { __typename } }": EVERYBODY,
+    'mutation { signUp(input: { email: "x" }) { __typename } }': EVERYBODY,
+    'mutation { signIn(input: { email: "x", password: "y" }) { __typename } }': EVERYBODY,
+    'mutation { requestMagicLink(input: { email: "x" }) { __typename } }': EVERYBODY,
+    'mutation { redeemMagicLink(input: { token: "x" }) { __typename } }': EVERYBODY,
+    "mutation { refreshSession(input: {}) { __typename } }": EVERYBODY,
+    "mutation { signOut(input: {}) { __typename } }": SESSIONS,
+    'mutation { setPassword(input: { newPassword: "x" }) { __typename } }': SESSIONS,
+    'mutation { suspendAccount(input: { accountId: "x", reason: "r" }) { __typename } }': ADMIN,
+    'mutation { reinstateAccount(input: { accountId: "x", reason: "r" }) { __typename } }': ADMIN,
     'mutation { askAI(input: { messages: { content: "Hi" }, idempotencyKey: "k" })'
     " { __typename } }": ASKS,
     'mutation { rechargeCredits(input: { accountId: "x", amount: 1, reason: "r",'

@@ -7,7 +7,7 @@ from tests.schema.shop import ADA, Shop
 DEMO = """mutation { startDemoSession {
     __typename
     ... on SessionStarted {
-      session { accessToken accessTokenExpiresAt refreshToken refreshTokenExpiresAt }
+      session { accessToken accessTokenExpiresAt refreshTokenExpiresAt }
       account { id email role balance { available lots { entry { kind } } } } }
     ... on Problem { code } } }"""
 
@@ -21,9 +21,8 @@ async def test_a_started_session_sees_its_own_account_whoever_asked(caller: obje
             "__typename": "SessionStarted",
             "session": {
                 "accessToken": "token of 4",
-                "accessTokenExpiresAt": "2026-01-31T12:00:00Z",
-                "refreshToken": "refresh",
-                "refreshTokenExpiresAt": "2026-01-31T12:00:00Z",
+                "accessTokenExpiresAt": "2026-01-31T12:15:00Z",
+                "refreshTokenExpiresAt": "2026-02-01T12:00:00Z",
             },
             "account": {
                 "id": "acct_aaaaaaaaaaaai",

@@ -1,0 +1,111 @@
+"""Joins what signing in is made of, on connections of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from adapters.passwords import Argon2Hashing
+from app.allowance import InProcessAllowances
+from app.authentication import OwnTokens
+from app.deployment import Deployment
+from app.entrance import Entrance, LoggedAlarm, refresh_key
+from app.mailing import MailRounds
+from app.settings import Settings
+from domain.allowing import IdentityTries, Rate
+from domain.mailing import Mailing
+from domain.outside import Clock
+from domain.passwords import SettingPassword
+from domain.refreshing import Refreshing
+from domain.signing_in import SigningIn
+from domain.suspending import Suspending
+from persistence.accounts import PostgresAccounts
+from persistence.doors import PostgresDoors
+from persistence.engine import Engines
+from persistence.mails import PostgresLeftovers, PostgresMails
+from persistence.pools import pool_of
+from persistence.roles import Login
+from persistence.suspending import PostgresStatusOffice
+
+_CONNECTIONS: Final = 3
+_MINUTE: Final = timedelta(minutes=1)
+_QUARTER: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """The services of signing in, at work."""
+
+    signing_in: SigningIn
+    refreshing: Refreshing
+    passwords: SettingPassword
+    suspending: Suspending
+    leftovers: PostgresLeftovers
+
+
+@asynccontextmanager
+async def opened_doors(
+    settings: Settings,
+    deployment: Deployment,
+    entrance: Entrance,
+    engines: Engines,
+    tokens: OwnTokens,
+    *,
+    clock: Clock,
+    address: str,
+) -> AsyncIterator[Doors]:
+    """Let people in, and send what they are promised, until this is left.
+
+    Mailed links lead to `address`, where this process serves, unless APP_URL names the web app.
+    """
+    async with AsyncExitStack() as stack:
+        # Whoever is signed in already is not looked up behind those who are signing in.
+        pool = await stack.enter_async_context(
+            pool_of(Login.AUTH, deployment.url_of(Login.AUTH), connections_max=_CONNECTIONS)
+        )
+        hashing = stack.enter_context(Argon2Hashing())
+        mail_is_due = asyncio.Event()
+        mails = PostgresMails(pool, mail_is_due.set)
+        if entrance.mailer is not None:
+            mailing = Mailing(
+                mails=mails, mailer=entrance.mailer, app_url=settings.app_url or address
+            )
+            await stack.enter_async_context(MailRounds(mailing, mail_is_due).going_on())
+        books = PostgresDoors(pool)
+        tries = IdentityTries(
+            by_network=_allowed(settings.tries_per_minute, _MINUTE, clock),
+            by_identity=_allowed(settings.tries_per_address, _QUARTER, clock),
+        )
+        lasts = timedelta(days=settings.session_days)
+        yield Doors(
+            signing_in=SigningIn(
+                offer=entrance.offer,
+                accounts=PostgresAccounts(pool),
+                doors=books,
+                hashing=hashing,
+                mails=mails,
+                tokens=tokens,
+                demo_sessions=_allowed(settings.demo_sessions_per_minute, _MINUTE, clock),
+                tries=tries,
+                clock=clock,
+                lasts=lasts,
+            ),
+            refreshing=Refreshing(
+                books=books,
+                tokens=tokens,
+                key=refresh_key(deployment.secret),
+                lasts=lasts,
+                alarm=LoggedAlarm(),
+            ),
+            passwords=SettingPassword(
+                offer=entrance.offer, books=books, hashing=hashing, tries=tries
+            ),
+            suspending=Suspending(PostgresStatusOffice(engines)),
+            leftovers=PostgresLeftovers(pool),
+        )
+
+
+def _allowed(limit: int, window: timedelta, clock: Clock) -> InProcessAllowances:
+    return InProcessAllowances(rate=Rate(limit, window), clock=clock)
