@@ -1,6 +1,6 @@
 """The whole of HTTP: GraphQL, GraphiQL and health, behind what every request passes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
@@ -9,6 +9,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from app import graphiql, outbox
+from app.graphql.door import FindsCaller
 from app.graphql.limits import Limits
 from app.graphql.schema import ServedSchema
 from app.graphql.view import GraphQLView
@@ -37,11 +38,11 @@ def application(system: System) -> ASGIApp:
     return RequestIds(SafeHeaders(guarded))
 
 
-def _context_of(services: Services) -> Callable[[HTTPConnection], Awaitable[Context]]:
-    async def context(connection: HTTPConnection) -> Context:
+def _context_of(services: Services) -> FindsCaller[Context]:
+    async def context(connection: HTTPConnection, authorization: Sequence[str]) -> Context:
         """Who asks, from where; raises for a credential that is not in force."""
         return Context(
-            viewer=await services.callers.viewer(connection.headers.getlist("authorization")),
+            viewer=await services.callers.viewer(authorization),
             services=services,
             request_id=REQUEST_ID.get() or "",
             # Behind a trusted proxy uvicorn has put the forwarded address here.

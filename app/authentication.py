@@ -15,7 +15,6 @@ from uuid import UUID, uuid4
 
 import jwt
 
-from app.key_authentication import KeyCallers, is_key
 from domain.errors import AccountSuspended, Unauthenticated
 from domain.identity import AccountStatus, Viewer
 from domain.outside import Clock
@@ -130,28 +129,26 @@ class Callers:
 
     tokens: OwnTokens
     sessions: Sessions
-    keys: KeyCallers
     name_of: Callable[[AccountId], str]
 
     async def viewer(self, authorization: Sequence[str]) -> Viewer | None:
         """The caller whom the Authorization headers name; None when there are none.
 
-        A token is one of ours, or an API key. Raises Unauthenticated for anything but one in force,
-        and AccountSuspended.
+        Raises Unauthenticated for anything but one token in force, and AccountSuspended.
         """
         if not authorization:
             return None
-        token = _bearer(authorization)
-        if is_key(token):
-            return await self.keys.viewer(token)
-        claims = self.tokens.verify(token)
+        claims = self.tokens.verify(_bearer(authorization))
         session = await self.sessions.session_in_force(claims.session_id)
         if session is None or self.name_of(session.account_id) != claims.account_name:
             raise Unauthenticated(_REFUSAL)
         if session.status is AccountStatus.SUSPENDED:
             raise AccountSuspended
         return Viewer(
-            account_id=session.account_id, session_id=claims.session_id, role=session.role
+            account_id=session.account_id,
+            session_id=claims.session_id,
+            role=session.role,
+            expires_at=claims.expires_at,
         )
 
 

@@ -31,6 +31,9 @@ class RequestIds:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._serve_socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -57,6 +60,15 @@ class RequestIds:
                 status=status,
                 milliseconds=round((perf_counter() - begun) * 1000, 1),
             )
+            REQUEST_ID.reset(reset)
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = perf_counter()
+        reset = REQUEST_ID.set(_request_id(scope))
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            _log.info("socket", path=scope["path"], seconds=round(perf_counter() - begun, 1))
             REQUEST_ID.reset(reset)
 
 

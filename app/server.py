@@ -95,6 +95,8 @@ def config(
         http=GuardedProtocol,
         ws="websockets-sansio",
         ws_max_size=MESSAGE_BYTES_MAX,
+        # Packing takes more memory for a socket than all the rest of it, and time for each piece.
+        ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -113,10 +113,6 @@ def without_sdk(session: aiohttp.ClientSession, base_url: str) -> Way:
     return call
 
 
-def unheard(text: str) -> None:
-    """Nobody reads along."""
-
-
 def ours(provider: OpenAICompatible) -> Way:
     question = ModelCall(
         hold=HoldId(PurseId(AccountId(1)), Moment(1)),
@@ -127,7 +123,7 @@ def ours(provider: OpenAICompatible) -> Way:
     )
 
     async def call() -> str:
-        return (await provider.complete(question, unheard)).text
+        return (await provider.complete(question)).text
 
     return call
 

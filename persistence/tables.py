@@ -19,7 +19,6 @@ from persistence.tables_accounts import (
     SessionRow,
 )
 from persistence.tables_answers import (
-    AnswerReplyRow,
     AnswerRow,
     AnswerTextRow,
     ModelRow,
@@ -27,7 +26,6 @@ from persistence.tables_answers import (
     UsageHourRow,
     UsageRecordRow,
 )
-from persistence.tables_keys import ApiKeyRow, KeyBudgetRow
 from persistence.tables_ledger import (
     BalanceRow,
     EntryRow,
@@ -43,17 +41,14 @@ __all__ = [
     "VIEW",
     "AccountContactRow",
     "AccountRow",
-    "AnswerReplyRow",
     "AnswerRow",
     "AnswerTextRow",
-    "ApiKeyRow",
     "AuditRow",
     "BalanceRow",
     "EntryRow",
     "HistoryRow",
     "HoldRow",
     "IdempotencyKeyRow",
-    "KeyBudgetRow",
     "LotRow",
     "MailedLinkRow",
     "ModelRow",

@@ -16,15 +16,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from persistence.tables_domains import Credits, EntryKindText, HoldStatusText, SomeCredits
-from persistence.tables_parts import (
-    IN_SCHEMA,
-    SCHEMA,
-    ZERO,
-    HistoryRow,
-    account_exists,
-    by_time,
-    of_a_key,
-)
+from persistence.tables_parts import IN_SCHEMA, SCHEMA, ZERO, HistoryRow, account_exists, by_time
 
 
 class BalanceRow(SQLModel, table=True):
@@ -93,7 +85,6 @@ class HoldRow(HistoryRow, table=True):
             name="holds_end_once_and_only_captured_ones_charge",
         ),
         by_time("holds"),
-        of_a_key("holds"),
         {"schema": SCHEMA, "postgresql_with": {"fillfactor": 50}},
     )
 

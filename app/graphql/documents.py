@@ -42,6 +42,17 @@ class Prepared:
     errors: tuple[GraphQLError, ...]
     outlines: Mapping[str | None, tuple[OperationDefinitionNode, Outline]]
 
+    def name_of_operation(self, given: str | None) -> str | None:
+        """The name of the operation that is meant; raises GraphQLError where several could be."""
+        if given is not None or len(self.outlines) == 0:
+            return given
+        if len(self.outlines) > 1:
+            raise GraphQLError(
+                "The document has several operations: say which by operationName.",
+                extensions={"code": RequestCode.INVALID_DOCUMENT},
+            )
+        return next(iter(self.outlines))
+
 
 class Documents:
     """The documents of one schema under one set of limits."""

@@ -8,6 +8,7 @@ from app.errors import Refused
 
 GRAPHQL_RESPONSE: Literal["application/graphql-response+json"] = "application/graphql-response+json"
 JSON: Literal["application/json"] = "application/json"
+EVENT_STREAM: Literal["text/event-stream"] = "text/event-stream"
 MediaType = Literal["application/graphql-response+json", "application/json"]
 
 
@@ -56,6 +57,18 @@ def answer_type(accept: str | None) -> MediaType:
         )
     named = any(entry.kind == GRAPHQL_RESPONSE for entry in ranges)
     return GRAPHQL_RESPONSE if newer > plain or (named and newer == plain) else JSON
+
+
+def wants_events(accept: str | None) -> bool:
+    """Whether the caller reads server-sent events and no JSON.
+
+    Some clients name events beside JSON in every request they send, queries too: they get JSON.
+    """
+    if accept is None or EVENT_STREAM not in accept.lower():
+        return False
+    ranges = [_Range.of(text) for text in accept.split(",")]
+    events = max((entry.weight for entry in ranges if entry.kind == EVENT_STREAM), default=0)
+    return events > 0 and _wish(ranges, GRAPHQL_RESPONSE) <= 0 and _wish(ranges, JSON) <= 0
 
 
 def _wish(ranges: list[_Range], kind: str) -> float:

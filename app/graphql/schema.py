@@ -30,6 +30,11 @@ class Caller(Protocol):
     @property
     def viewer(self) -> Viewer | None: ...
 
+    @property
+    def principal(self) -> str:
+        """Who shares one allowance."""
+        ...
+
     async def admit(self, *, points: int) -> None:
         """Count what the operation costs; raises RateLimited when the allowance is used up."""
 
@@ -59,44 +64,61 @@ class Preparing(SchemaExtension):
 
     async def on_validate(self) -> AsyncIterator[None]:
         if self.prepared is not None:
-            self.execution_context.pre_execution_errors = await self._faults(self.prepared)
+            context = self.execution_context
+            context.pre_execution_errors = await faults(
+                self.documents,
+                self.prepared,
+                # The name that was sent; Strawberry has no public word for it.
+                context._provided_operation_name,  # noqa: SLF001
+                context.variables or {},
+                context.context,
+            )
         yield
 
-    async def _faults(self, prepared: Prepared) -> list[GraphQLError]:
-        if prepared.errors:
-            return list(prepared.errors)
-        try:
-            await self._admit(prepared)
-        except GraphQLError as error:
-            return [error]
-        except (AccessError, Problem) as error:
-            return [GraphQLError(str(error), original_error=error)]
-        return []
 
-    async def _admit(self, prepared: Prepared) -> None:
-        context = self.execution_context
-        # Without a name Strawberry runs the first operation, whichever the caller meant. It has
-        # no public word for the name that was sent.
-        name = context._provided_operation_name  # noqa: SLF001
-        if name is None and len(prepared.outlines) > 1:
-            raise _refused("The document has several operations: say which by operationName.")
-        name = context.operation_name
-        _, outline = prepared.outlines[name]
-        caller: Caller = context.context
-        required = self.documents.required.get(outline.kind, {})
-        if (refused := refusal(required, outline.roots, caller.viewer)) is not None:
-            raise refused
-        limits = self.documents.limits
-        is_open = limits.is_introspection_open or _ADMIN.refusal(caller.viewer) is None
-        if outline.introspects and not is_open:
-            raise Forbidden("Only administrators may ask for the schema. It is published instead.")
-        if (excess := limits.excess(outline)) is not None:
-            raise _refused(excess, RequestCode.TOO_EXPENSIVE)
-        variables: Mapping[str, object] = context.variables or {}
-        points = self.documents.points(prepared, name, variables)
-        if (excess := limits.excess_of_points(points)) is not None:
-            raise _refused(excess, RequestCode.TOO_EXPENSIVE)
-        await caller.admit(points=points)
+async def faults(
+    documents: Documents,
+    prepared: Prepared,
+    name: str | None,
+    variables: Mapping[str, object],
+    caller: Caller,
+) -> list[GraphQLError]:
+    """Why an operation is not run, whatever the transport; counts it when it is."""
+    if prepared.errors:
+        return list(prepared.errors)
+    try:
+        await _admit(documents, prepared, name, variables, caller)
+    except GraphQLError as error:
+        return [error]
+    except (AccessError, Problem) as error:
+        return [GraphQLError(str(error), original_error=error)]
+    return []
+
+
+async def _admit(
+    documents: Documents,
+    prepared: Prepared,
+    name: str | None,
+    variables: Mapping[str, object],
+    caller: Caller,
+) -> None:
+    name = prepared.name_of_operation(name)
+    if name not in prepared.outlines:
+        raise _refused("The document has no operation of the name in operationName.")
+    _, outline = prepared.outlines[name]
+    required = documents.required.get(outline.kind, {})
+    if (refused := refusal(required, outline.roots, caller.viewer)) is not None:
+        raise refused
+    limits = documents.limits
+    is_open = limits.is_introspection_open or _ADMIN.refusal(caller.viewer) is None
+    if outline.introspects and not is_open:
+        raise Forbidden("Only administrators may ask for the schema. It is published instead.")
+    if (excess := limits.excess(outline)) is not None:
+        raise _refused(excess, RequestCode.TOO_EXPENSIVE)
+    points = documents.points(prepared, name, variables)
+    if (excess := limits.excess_of_points(points)) is not None:
+        raise _refused(excess, RequestCode.TOO_EXPENSIVE)
+    await caller.admit(points=points)
 
 
 def _refused(message: str, code: RequestCode = RequestCode.INVALID_DOCUMENT) -> GraphQLError:
@@ -130,7 +152,10 @@ class ServedSchema(strawberry.Schema):
         What is logged names the operation, the path and where it happened; never the document,
         its variables or the words of an exception, which may hold a prompt or a password.
         """
-        name = execution_context.operation_name if execution_context else None
+        self.tell(errors, execution_context.operation_name if execution_context else None)
+
+    def tell(self, errors: list[GraphQLError], name: str | None) -> None:
+        """The same for an operation of this name."""
         for error in errors:
             if (cause := fault_of_ours(error)) is not None:
                 _log.error(

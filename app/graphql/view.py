@@ -1,10 +1,10 @@
-"""GraphQL over HTTP: from a request to one JSON answer.
+"""GraphQL over HTTP: from a request to one JSON answer, or to a stream of them.
 
 Built on Strawberry's view, with its hooks replaced where it departs from the specification of
 GraphQL over HTTP or where a caller could make it fail.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ import orjson
 import structlog
 from cross_web import AsyncHTTPRequestAdapter
 from graphql import GraphQLError
-from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -26,8 +26,19 @@ from strawberry.types.graphql import OperationType
 
 from app.errors import INTERNAL_MESSAGE, STATUS, Refused, RequestCode, told
 from app.graphql.asked import asked_in_body, asked_in_url
-from app.graphql.negotiation import GRAPHQL_RESPONSE, JSON, MediaType, answer_type, require_json
+from app.graphql.door import Door, FindsCaller
+from app.graphql.events import EventStream
+from app.graphql.negotiation import (
+    GRAPHQL_RESPONSE,
+    JSON,
+    MediaType,
+    answer_type,
+    require_json,
+    wants_events,
+)
+from app.graphql.operations import Operation, body_of
 from app.graphql.schema import Caller, ServedSchema
+from app.graphql.socket import INIT_SECONDS_MAX, Socket
 from app.http import read_body, replay
 from app.logging import REQUEST_ID, kind_and_places
 from domain.errors import AccessError, Problem, Unauthenticated
@@ -54,10 +65,11 @@ class GraphQLView(GraphQL[_Context, None]):
     def __init__(
         self,
         schema: ServedSchema,
-        context: Callable[[HTTPConnection], Awaitable[_Context]],
+        context: FindsCaller[_Context],
         *,
         serves_get: bool = True,
         body_seconds_max: float = BODY_SECONDS_MAX,
+        init_seconds_max: float = INIT_SECONDS_MAX,
     ) -> None:
         super().__init__(
             schema,
@@ -65,13 +77,16 @@ class GraphQLView(GraphQL[_Context, None]):
             allow_queries_via_get=serves_get,
             subscription_protocols=(),
         )
-        self.context = context
+        self.schema: ServedSchema = schema
+        self.door: Door[_Context] = Door(schema, context)
         self.methods = ("GET", "POST") if serves_get else ("POST",)
         self.body_seconds_max = body_seconds_max
+        self.init_seconds_max = init_seconds_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
+        if scope["type"] == "websocket":
+            socket = WebSocket(scope, receive, send)
+            await Socket(self.door, socket, init_seconds_max=self.init_seconds_max).serve()
             return
         try:
             response = await self._respond(Request(scope, receive), receive)
@@ -81,6 +96,8 @@ class GraphQLView(GraphQL[_Context, None]):
 
     async def _respond(self, request: Request, receive: Receive) -> Response:
         try:
+            if wants_events(request.headers.get("accept")):
+                return await self._begin_events(request, receive)
             return await self.run(await self._taken_in(request, receive))
         except Refused as refused:
             return _failure(
@@ -102,6 +119,15 @@ class GraphQLView(GraphQL[_Context, None]):
             _log.error("request failed", **kind_and_places(fault))
             internal = {"code": RequestCode.INTERNAL, "requestId": REQUEST_ID.get()}
             return _failure(request, internal, INTERNAL_MESSAGE)
+
+    async def _begin_events(self, request: Request, receive: Receive) -> Response:
+        """A stream of events, or the refusal of it, which is told as that of any request."""
+        if request.method != "POST":
+            raise _not_allowed("Streams are asked for by POST.", ("POST",))
+        body = await (await self._taken_in(request, receive)).body()
+        caller = await self.get_context(request, Response())
+        asked = asked_in_body(body, self.decode_json)
+        return EventStream(self.door, request, Operation.of(self.schema, asked, caller))
 
     async def _taken_in(self, request: Request, receive: Receive) -> Request:
         """The request with its body read, or `Refused` for what its head already tells."""
@@ -129,7 +155,7 @@ class GraphQLView(GraphQL[_Context, None]):
         self, request: Request | WebSocket, response: Response | WebSocket
     ) -> _Context:
         del response
-        return await self.context(request)
+        return await self.door.context(request, request.headers.getlist("authorization"))
 
     def decode_json(self, data: str | bytes) -> object:
         """Strict: no NaN, no broken UTF-8, no nesting or number that breaks what comes after."""
@@ -183,12 +209,7 @@ class GraphQLView(GraphQL[_Context, None]):
     ) -> GraphQLHTTPResponse:
         """The body of an answer; one that failed before it ran has no `data` at all."""
         del request
-        if not result.errors:
-            return {"data": result.data}
-        errors: list[object] = [error.formatted for error in result.errors]
-        if result.data is None and all(error.path is None for error in result.errors):
-            return {"errors": errors}
-        return {"data": result.data, "errors": errors}
+        return body_of(result.data, result.errors)
 
     def create_response(
         self,

@@ -22,10 +22,6 @@ CALL = ModelCall(
 )
 
 
-def unheard(text: str) -> None:
-    """Nobody reads along."""
-
-
 def asking(content: str) -> ModelCall:
     return replace(CALL, messages=(*CALL.messages[:1], Message(MessageRole.USER, content)))
 

@@ -1,5 +1,6 @@
 """The part of the API that the page at /graphiql asks by itself, over accounts in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -25,6 +26,10 @@ class DemoContext:
     viewer: Caller | None
     number: int | None
     demo: "Demo"
+
+    @property
+    def principal(self) -> str:
+        return str(self.number)
 
     async def admit(self, *, points: int) -> None:
         """Everybody may."""
@@ -140,8 +145,10 @@ class Demo:
     started: int = 0
     schema: ServedSchema = field(default_factory=lambda: ServedSchema(Query, Mutation))
 
-    async def context(self, connection: HTTPConnection) -> DemoContext:
-        token = connection.headers.get("authorization", "").removeprefix("Bearer token-")
+    async def context(
+        self, connection: HTTPConnection, authorization: Sequence[str]
+    ) -> DemoContext:
+        token = next(iter(authorization), "").removeprefix("Bearer token-")
         number = int(token) if token else None
         return DemoContext(ADA if number else None, number, self)
 

@@ -36,7 +36,7 @@ async def test_an_answer_is_of_the_type_that_is_wanted_most(
     assert reply.body == {"data": {"hello": "hello world"}}
 
 
-@pytest.mark.parametrize("accept", ["text/html", "text/event-stream", f"{JSON};q=0", "image/*"])
+@pytest.mark.parametrize("accept", ["text/html", "multipart/mixed", f"{JSON};q=0", "image/*"])
 async def test_a_caller_that_reads_no_json_is_told_what_there_is(
     client: Client, accept: str
 ) -> None:

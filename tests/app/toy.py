@@ -4,8 +4,11 @@ It has nothing to do with credits: what stands between a socket and the schema m
 whatever the schema is.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import ClassVar
 from uuid import UUID
 
@@ -20,7 +23,14 @@ from app.graphql.limits import Limits
 from app.graphql.schema import ServedSchema
 from app.graphql.view import GraphQLView
 from app.http import RequestIds, SafeHeaders
-from domain.errors import Forbidden, InvalidInput, RateLimited, Unauthenticated, Unavailable
+from domain.errors import (
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
 from domain.identity import Role, Scope, Viewer
 from domain.units import AccountId, KeyNumber
 
@@ -44,6 +54,10 @@ class ToyContext:
     done: list[str] = field(default_factory=list)
     points: int = 0
     allowance: int = 10_000
+
+    @property
+    def principal(self) -> str:
+        return "nobody" if self.viewer is None else f"account {self.viewer.account_id}"
 
     async def admit(self, *, points: int) -> None:
         if points > self.allowance:
@@ -87,6 +101,29 @@ class Leaf:
 
     name: str
     secret: str = strawberry.field(default="shown to administrators", permission_classes=[IsAdmin])
+
+
+@strawberry.enum
+class Mood(Enum):
+    """How it goes."""
+
+    CALM = "calm"
+    GLAD = "glad"
+
+
+@strawberry.type
+class Piece:
+    """A part of something; the last one has a leaf."""
+
+    offset: int
+    text: str
+    mood: Mood
+    leaf: Leaf | None
+    note: str | None = None
+
+    @strawberry.field
+    def shouted(self) -> str:
+        return self.text.upper()
 
 
 @strawberry.type
@@ -140,6 +177,12 @@ def _sign_in() -> str | None:
 def _rule(info: ToyInfo) -> str | None:
     info.context.done.append("rule")
     return "ruled"
+
+
+async def _for_ever() -> AsyncIterator[int]:
+    while True:
+        yield 1
+        await asyncio.sleep(0.01)
 
 
 @strawberry.type
@@ -200,8 +243,61 @@ class Subscription:
     """Streams."""
 
     @strawberry.subscription
-    async def ticks(self) -> AsyncIterator[int]:
+    async def ticks(self, count: int = 1) -> AsyncIterator[int]:
+        for number in range(1, count + 1):
+            yield number
+
+    @strawberry.subscription
+    async def forever(self, info: ToyInfo) -> AsyncIterator[int]:
+        for number in itertools.count():
+            yield number
+            await asyncio.sleep(0.01)
+
+    @strawberry.subscription
+    async def quiet(self) -> AsyncIterator[int]:
+        await asyncio.sleep(60)
         yield 1
+
+    @strawberry.subscription
+    async def flood(self, info: ToyInfo) -> AsyncIterator[str]:
+        for number in itertools.count():
+            info.context.done.append(str(number))
+            yield "x" * 10_000
+
+    @strawberry.subscription
+    async def pieces(self, count: int = 3) -> AsyncIterator[Piece]:
+        for number in range(1, count + 1):
+            leaf = Leaf(name="the end") if number == count else None
+            yield Piece(offset=number, text=f"piece {number}", mood=Mood.CALM, leaf=leaf)
+
+    @strawberry.subscription
+    async def crash_later(self) -> AsyncIterator[int]:
+        yield 1
+        raise RuntimeError(SECRET)
+
+    @strawberry.subscription
+    async def leak_later(self) -> AsyncIterator[int]:
+        yield 1
+        raise GraphQLError(SECRET)
+
+    @strawberry.subscription
+    async def crash_at_once(self) -> AsyncIterator[int]:
+        if SECRET:
+            raise RuntimeError(SECRET)
+        yield 1
+
+    @strawberry.subscription
+    async def missing(self) -> AsyncIterator[int]:
+        if SECRET:
+            raise NotFound("answer")
+        yield 1
+
+    my_ticks: AsyncIterator[int] = strawberry.subscription(
+        resolver=_for_ever, permission_classes=[IsUser]
+    )
+    their_ticks: AsyncIterator[int] = strawberry.subscription(
+        resolver=_for_ever, permission_classes=[IsAdmin]
+    )
 
 
 @dataclass(slots=True)
@@ -214,29 +310,35 @@ class Toy:
     serves_get: bool = True
     body_seconds_max: float = 5.0
     allowance: int = 10_000
+    people: dict[str, Viewer] = field(default_factory=lambda: dict(PEOPLE))
     done: list[str] = field(default_factory=list)
     """What the mutations did."""
+    init_seconds_max: float = 5.0
+    look_seconds: float = 60.0
+    view: "GraphQLView[ToyContext]" = field(init=False)
 
     def opens_introspection(self) -> None:
         self.schema.limits = Limits(is_introspection_open=True)
 
-    async def context(self, connection: HTTPConnection) -> ToyContext:
-        name = connection.headers.get("authorization", "").removeprefix("Bearer ")
+    async def context(self, connection: HTTPConnection, authorization: Sequence[str]) -> ToyContext:
+        name = next(iter(authorization), "").removeprefix("Bearer ")
         if name == "broken":
             raise RuntimeError(SECRET)
         if name == "busy":
             raise RateLimited(retry_after_seconds=3)
         if name == "early":
             raise Unavailable("Starting. Try again shortly.")
-        if name and name not in PEOPLE:
+        if name and name not in self.people:
             raise Unauthenticated
-        return ToyContext(PEOPLE.get(name), self.done, allowance=self.allowance)
+        return ToyContext(self.people.get(name), self.done, allowance=self.allowance)
 
     def app(self) -> ASGIApp:
-        view = GraphQLView(
+        self.view = GraphQLView(
             self.schema,
             self.context,
             serves_get=self.serves_get,
             body_seconds_max=self.body_seconds_max,
+            init_seconds_max=self.init_seconds_max,
         )
-        return RequestIds(SafeHeaders(view))
+        self.view.door.streams.look_seconds = self.look_seconds
+        return RequestIds(SafeHeaders(self.view))
