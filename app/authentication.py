@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import jwt
 
+from app.key_authentication import KeyCallers, is_key
 from domain.errors import AccountSuspended, Unauthenticated
 from domain.identity import AccountStatus, Viewer
 from domain.outside import Clock
@@ -129,16 +130,21 @@ class Callers:
 
     tokens: OwnTokens
     sessions: Sessions
+    keys: KeyCallers
     name_of: Callable[[AccountId], str]
 
     async def viewer(self, authorization: Sequence[str]) -> Viewer | None:
         """The caller whom the Authorization headers name; None when there are none.
 
-        Raises Unauthenticated for anything but one token in force, and AccountSuspended.
+        A token is one of ours, or an API key. Raises Unauthenticated for anything but one in force,
+        and AccountSuspended.
         """
         if not authorization:
             return None
-        claims = self.tokens.verify(_bearer(authorization))
+        token = _bearer(authorization)
+        if is_key(token):
+            return await self.keys.viewer(token)
+        claims = self.tokens.verify(token)
         session = await self.sessions.session_in_force(claims.session_id)
         if session is None or self.name_of(session.account_id) != claims.account_name:
             raise Unauthenticated(_REFUSAL)

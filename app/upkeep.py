@@ -15,6 +15,7 @@ from domain.sweeping import Sweeping
 
 SWEEP_SECONDS: Final = 2.0
 FORGET_SECONDS: Final = 600.0
+KEY_USES_SECONDS: Final = 10.0
 PARTITIONS_SECONDS: Final = 24 * 3_600.0
 LINKS_KEPT_FOR: Final = timedelta(hours=1)
 SESSIONS_KEPT_FOR: Final = timedelta(days=30)
@@ -41,6 +42,12 @@ class Texts(Protocol):
     async def forget(self, before: datetime) -> int: ...
 
 
+class KeyUses(Protocol):
+    """When API keys were last used, which need not be written at each use."""
+
+    async def write_uses(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
     """Everything a process does unasked; any number of processes may do it at once."""
@@ -48,6 +55,7 @@ class Upkeep:
     sweeping: Sweeping
     partitions: Partitions
     texts: Texts
+    key_uses: KeyUses
     texts_kept_for: timedelta
     leftovers: Leftovers
     clock: Clock
@@ -58,6 +66,7 @@ class Upkeep:
         works = (
             _again_and_again("sweep", self.sweeping.sweep, SWEEP_SECONDS),
             _again_and_again("forget texts", self.forget_texts, FORGET_SECONDS),
+            _again_and_again("write key uses", self.write_key_uses, KEY_USES_SECONDS),
             _again_and_again("forget sign-ins", self.forget_sign_ins, FORGET_SECONDS),
             _again_and_again("partitions", self.make_partitions, PARTITIONS_SECONDS),
         )
@@ -71,6 +80,10 @@ class Upkeep:
 
     async def forget_texts(self) -> int:
         return await self.texts.forget(self.clock.now() - self.texts_kept_for)
+
+    async def write_key_uses(self) -> int:
+        await self.key_uses.write_uses()
+        return 0  # of no interest to the log
 
     async def forget_sign_ins(self) -> int:
         now = self.clock.now()

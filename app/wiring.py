@@ -18,6 +18,7 @@ from app.deployment import Deployment
 from app.doors import Doors, opened_doors
 from app.entrance import entrance_of
 from app.health import Health
+from app.key_authentication import KeyCallers
 from app.origins import Origins
 from app.price_list import AskableBooks
 from app.settings import Settings
@@ -33,6 +34,7 @@ from persistence import reaching
 from persistence.answers import PostgresAnswers
 from persistence.engine import Engines
 from persistence.forgetting import PostgresTexts
+from persistence.keys import PostgresKeysInForce
 from persistence.ledger import PostgresLedger
 from persistence.office import PostgresOffice
 from persistence.pools import pool_of
@@ -73,6 +75,7 @@ class _Books:
     answers: PostgresAnswers
     texts: PostgresTexts
     sessions: PostgresSessions
+    keys: PostgresKeysInForce
 
 
 @asynccontextmanager
@@ -116,6 +119,7 @@ async def wired(
             sweeping=Sweeping(ledger=books.ledger, overdue=books.answers),
             partitions=books.answers,
             texts=books.texts,
+            key_uses=books.keys,
             texts_kept_for=timedelta(hours=settings.answer_text_hours),
             leftovers=doors.leftovers,
             clock=CLOCK,
@@ -156,6 +160,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, deployment: Deploym
         answers=PostgresAnswers(worker),
         texts=PostgresTexts(worker),
         sessions=PostgresSessions(auth),
+        keys=PostgresKeysInForce(auth, CLOCK),
     )
 
 
@@ -186,7 +191,12 @@ def _services(
         refreshing=doors.refreshing,
         passwords=doors.passwords,
         suspending=doors.suspending,
-        callers=Callers(tokens=tokens, sessions=books.sessions, name_of=account_name),
+        callers=Callers(
+            tokens=tokens,
+            sessions=books.sessions,
+            keys=KeyCallers(books.keys),
+            name_of=account_name,
+        ),
         points=_per_minute(settings.points_per_minute),
     )
 

@@ -81,13 +81,15 @@ class Asking:
         Unavailable before anything is held; ProviderFailed once the answer has failed.
         """
         check(question)
-        model = await self.prices.find(question.model)
-        if model is None:
-            raise NotFound("model")
-        await self.admission.admit(viewer)
-        self.running.admit()
+        model = await self.model(question.model)
         answer_tokens_max = model.answer_tokens_for(question.answer_tokens_max)
-        taken = await self._hold(viewer, question, key, model, answer_tokens_max)
+        taken = await self.accept(
+            viewer,
+            model,
+            prompt_tokens_max=prompt_tokens_bound(question.messages),
+            answer_tokens_max=answer_tokens_max,
+            once=Once.of(OPERATION, key, digest(question)),
+        )
         run = Run(
             answer_id=AnswerId(taken.hold_id.purse, taken.hold_id.moment),
             question=question,
@@ -97,13 +99,32 @@ class Asking:
             api_key_number=viewer.api_key_number,
         )
         if taken.replayed:
-            return await self._attach(viewer, run, wait_seconds)
+            return await self.attach(viewer, run, wait_seconds)
         return await self._wait(self.running.start(run), run, taken.balance, wait_seconds)
 
-    async def _hold(
-        self, viewer: Viewer, question: Question, key: str, model: Model, answer_tokens_max: int
+    async def model(self, model_id: ModelId | None) -> Model:
+        """A model that can be asked; raises NotFound."""
+        model = await self.prices.find(model_id)
+        if model is None:
+            raise NotFound("model")
+        return model
+
+    async def accept(
+        self,
+        viewer: Viewer,
+        model: Model,
+        *,
+        prompt_tokens_max: int,
+        answer_tokens_max: int,
+        once: Once,
     ) -> HoldTaken:
-        prompt_tokens_max = prompt_tokens_bound(question.messages)
+        """Admit a call and hold the most it may cost: whatever calls a provider comes this way.
+
+        Raises RateLimited, InsufficientCredits, IdempotencyKeyReused, Unavailable, with nothing
+        held.
+        """
+        await self.admission.admit(viewer)
+        self.running.admit()
         ceiling = model.price.ceiling(
             prompt_tokens_max=prompt_tokens_max, answer_tokens_max=answer_tokens_max
         )
@@ -112,7 +133,7 @@ class Asking:
                 viewer.purse,
                 # A free model is held for as well: no provider is called without a hold.
                 max(ceiling, Microcredits(1)),
-                Once.of(OPERATION, key, digest(question)),
+                once,
                 lasts_seconds=self.running.hold_seconds,
                 beginning=AnswerBeginning(
                     model_id=model.id,
@@ -141,7 +162,7 @@ class Asking:
         finished = task.result()
         return _told(finished.answer, finished.balance, replayed=False)
 
-    async def _attach(self, viewer: Viewer, run: Run, wait_seconds: float) -> Asked:
+    async def attach(self, viewer: Viewer, run: Run, wait_seconds: float) -> Asked:
         """Follow the answer an earlier call with this key began, wherever it runs."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_seconds

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from domain.units import OWN_CREDITS, AccountId, KeyNumber, PurseId
+from domain.units import OWN_CREDITS, AccountId, ApiKeyId, KeyNumber, ModelId, PurseId
 
 
 class Role(StrEnum):
@@ -33,7 +33,8 @@ class Scope(StrEnum):
 class Viewer:
     """The caller, as the database knew it when the request came in.
 
-    `session_id` is what row-level security goes by; `purse` is what this credential spends from.
+    `session_id` is what row-level security goes by: the id of a session, or the context that an API
+    key stands for. `purse` is what this credential spends from.
     """
 
     account_id: AccountId
@@ -42,12 +43,27 @@ class Viewer:
     scopes: frozenset[Scope] = frozenset(Scope)
     api_key_number: KeyNumber = OWN_CREDITS
     purse_key_number: KeyNumber = OWN_CREDITS
+    allowed_models: frozenset[ModelId] = frozenset()
+    """What an API key may ask; all models, when there are none."""
+
+    requests_per_minute: int | None = None
+    """An API key's own limit of questions; None is the deployment's."""
     expires_at: datetime | None = field(default=None, compare=False)
     """When the credential ends by itself: a stream that it began ends with it."""
 
     @property
     def is_admin(self) -> bool:
         return self.role is Role.ADMIN
+
+    @property
+    def api_key_id(self) -> ApiKeyId | None:
+        """The API key this is, or None for a session."""
+        if self.api_key_number == OWN_CREDITS:
+            return None
+        return ApiKeyId(self.account_id, self.api_key_number)
+
+    def may_ask(self, model_id: ModelId) -> bool:
+        return not self.allowed_models or model_id in self.allowed_models
 
     @property
     def purse(self) -> PurseId:

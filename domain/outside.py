@@ -3,7 +3,8 @@
 Adapters keep these promises for real providers; working fakes keep them in tests.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -33,6 +34,9 @@ class ModelCall:
 
     deadline_seconds: float
     """For everything together: connecting, waiting, reading, trying again."""
+
+    idle_seconds: float = 60.0
+    """The longest silence: before the first byte, and between any two."""
 
     temperature: float | None = None
     attempts_max: int = ATTEMPTS_MAX
@@ -64,7 +68,7 @@ class Completion:
     """Of the try that succeeded, from sending it to the last byte."""
 
     first_token_ms: int | None = None
-    """None when the answer came whole."""
+    """From sending it to the first text; None when the answer came whole."""
 
     failed_attempts: tuple[FailedAttempt, ...] = ()
     """The tries before it, oldest first."""
@@ -87,13 +91,32 @@ class ModelFailed(TallystickError):
         super().__init__(f"No usable answer: {reason}, tries made: {len(failed_attempts)}.")
 
 
+class CallCanceled(asyncio.CancelledError):
+    """A call ended by its caller, with what is known of it until then."""
+
+    def __init__(
+        self, failed_attempts: Sequence[FailedAttempt] = (), *, tokens: Tokens | None = None
+    ) -> None:
+        self.failed_attempts = tuple(failed_attempts)
+        """The tries before the one that was going on."""
+        self.tokens = tokens
+        """What the provider said it had used so far, if it said so."""
+        super().__init__()
+
+    def after(self, failed_attempts: Sequence[FailedAttempt]) -> "CallCanceled":
+        """The same, after tries elsewhere."""
+        return CallCanceled((*failed_attempts, *self.failed_attempts), tokens=self.tokens)
+
+
 class ModelProvider(Protocol):
     """Whoever answers questions."""
 
-    async def complete(self, call: ModelCall) -> Completion:
+    async def complete(self, call: ModelCall, hear: Callable[[str], None]) -> Completion:
         """Answer within the deadline, or raise ModelFailed with every try that was made.
 
-        A call that is canceled stops its provider's work as well as it can.
+        `hear` is called with each piece of text as it arrives, and must return at once. Nothing is
+        tried again once the first byte has come, so no text is ever heard twice. A call that is
+        canceled stops its provider's work as well as it can, and ends in CallCanceled.
         """
         ...
 

@@ -18,6 +18,7 @@ from domain.ledger import Balance, HoldEnded, Holds
 from domain.outside import Completion, FailedAttempt, ModelCall, ModelFailed, ModelProvider
 from domain.pricing import Model, Rates, Tokens, estimated_tokens
 from domain.questions import Question
+from domain.streaming import Transcript, storable
 from domain.units import AnswerId, KeyNumber, Microcredits, Moment, UsageId
 
 _log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class Running:
     deadline_seconds: float = 120.0
     runs_max: int = 1_000
     _tasks: dict[AnswerId, asyncio.Task[Finished]] = field(default_factory=dict)
+    _transcripts: dict[AnswerId, Transcript] = field(default_factory=dict)
 
     @property
     def hold_seconds(self) -> int:
@@ -87,10 +89,18 @@ class Running:
         """The run of an answer, while it goes on in this process."""
         return self._tasks.get(answer_id)
 
+    def transcript(self, answer_id: AnswerId) -> Transcript | None:
+        """The text of an answer as it arrives, while it goes on in this process."""
+        return self._transcripts.get(answer_id)
+
     def start(self, run: Run) -> "asyncio.Task[Finished]":
         """Begin a run; it goes on whether or not anybody waits for it."""
-        task = asyncio.create_task(self._run(run), name=f"answer {run.answer_id.moment}")
+        transcript = Transcript()
+        task = asyncio.create_task(
+            self._run(run, transcript), name=f"answer {run.answer_id.moment}"
+        )
         self._tasks[run.answer_id] = task
+        self._transcripts[run.answer_id] = transcript
         task.add_done_callback(lambda done: self._forget(run.answer_id, done))
         return task
 
@@ -104,10 +114,16 @@ class Running:
 
     def _forget(self, answer_id: AnswerId, task: "asyncio.Task[Finished]") -> None:
         self._tasks.pop(answer_id, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        transcript = self._transcripts.pop(answer_id)
+        if task.cancelled():
+            transcript.close(None)
+        elif (error := task.exception()) is not None:
+            transcript.close(None)
             _log.error("answer_not_settled", extra={"cause": type(error).__name__})
+        else:
+            transcript.close(task.result().answer)
 
-    async def _run(self, run: Run) -> Finished:
+    async def _run(self, run: Run, transcript: Transcript) -> Finished:
         call = ModelCall(
             hold=run.answer_id.hold_id,
             upstream_name=run.model.upstream_name,
@@ -117,7 +133,7 @@ class Running:
             deadline_seconds=self.deadline_seconds,
         )
         try:
-            completion = await self.provider.complete(call)
+            completion = await self.provider.complete(call, transcript.append)
         except ModelFailed as failed:
             return await self._fail(run, failed.reason, failed.failed_attempts)
         except asyncio.CancelledError:
@@ -149,7 +165,7 @@ class Running:
         )
         end = AnswerEnd(
             status=AnswerStatus.SUCCEEDED,
-            text=_storable(completion.text),
+            text=storable(completion.text),
             finish_reason=completion.finish_reason,
             failure=None,
             attempts=(*_failed(completion.failed_attempts, price), delivered),
@@ -244,8 +260,3 @@ def _failed(attempts: tuple[FailedAttempt, ...], price: Rates) -> tuple[AttemptE
 
 def _provider_cost(price: Rates, tokens: Tokens) -> int | None:
     return price.provider.cost(tokens) if price.provider else None
-
-
-def _storable(text: str) -> str:
-    """What PostgreSQL cannot keep in a text, replaced: the caller is shown what was stored."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -35,7 +35,10 @@ class Overdue(Protocol):
         ...
 
     async def settle_purses(self, limit: int) -> int:
-        """Book the expiry of lots past their time; how many purses that touched."""
+        """Book the expiry of lots past their time, and give back what revoked keys have left.
+
+        Returns how many purses that touched.
+        """
         ...
 
 

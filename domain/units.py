@@ -35,6 +35,18 @@ class PurseId:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class ApiKeyId:
+    """An API key, named by its account and the number of the purse it has or could have."""
+
+    account_id: AccountId
+    number: KeyNumber
+
+    @property
+    def purse(self) -> PurseId:
+        return PurseId(self.account_id, self.number)
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class HoldId:
     """A hold, named by its purse and the moment it was taken."""
 

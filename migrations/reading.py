@@ -16,3 +16,8 @@ def function(name: str) -> str:
 def statements(name: str) -> list[str]:
     """The statements of a file, each ended by a semicolon at the end of a line."""
     return [part for part in function(name).split(";\n") if part.strip()]
+
+
+def replacing(name: str) -> str:
+    """The same, so that it takes the place of a function that is there already."""
+    return function(name).replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)

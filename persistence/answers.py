@@ -57,7 +57,10 @@ class PostgresAnswers:
         ]
 
     async def settle_purses(self, limit: int) -> int:
-        return int(await self.pool.fetchval("SELECT tallystick.settle_due_purses($1)", limit))
+        """Book the expiry of lots past their time, and give back what revoked keys have left."""
+        settled = await self.pool.fetchval("SELECT tallystick.settle_due_purses($1)", limit)
+        emptied = await self.pool.fetchval("SELECT tallystick.empty_revoked_keys($1)", limit)
+        return int(settled) + int(emptied)
 
     async def ensure_partitions(self, now: datetime) -> int:
         """Make the partitions of the quarter ahead; returns how many were missing."""

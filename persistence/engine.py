@@ -73,6 +73,12 @@ class Engines:
                 yield session
 
     @asynccontextmanager
+    async def acting(self, session_id: UUID) -> AsyncIterator[AsyncConnection]:
+        """A transaction in which functions for customers work on what is the session's own."""
+        async with _acting(self.user, session_id) as connection:
+            yield connection
+
+    @asynccontextmanager
     async def administering(self, session_id: UUID) -> AsyncIterator[AsyncConnection]:
         """A transaction in which functions for administrators work, if the session is one's."""
         async with _acting(self.admin, session_id) as connection:

@@ -12,6 +12,7 @@ from domain.errors import Unavailable
 
 INSUFFICIENT_PRIVILEGE: Final = "42501"
 NOT_NULL_VIOLATION: Final = "23502"
+FOREIGN_KEY_VIOLATION: Final = "23503"
 CHECK_VIOLATION: Final = "23514"
 OUT_OF_RANGE: Final = "22003"
 _QUERY_CANCELED: Final = "57014"

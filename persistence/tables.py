@@ -19,6 +19,7 @@ from persistence.tables_accounts import (
     SessionRow,
 )
 from persistence.tables_answers import (
+    AnswerReplyRow,
     AnswerRow,
     AnswerTextRow,
     ModelRow,
@@ -26,6 +27,7 @@ from persistence.tables_answers import (
     UsageHourRow,
     UsageRecordRow,
 )
+from persistence.tables_keys import ApiKeyRow, KeyBudgetRow
 from persistence.tables_ledger import (
     BalanceRow,
     EntryRow,
@@ -41,14 +43,17 @@ __all__ = [
     "VIEW",
     "AccountContactRow",
     "AccountRow",
+    "AnswerReplyRow",
     "AnswerRow",
     "AnswerTextRow",
+    "ApiKeyRow",
     "AuditRow",
     "BalanceRow",
     "EntryRow",
     "HistoryRow",
     "HoldRow",
     "IdempotencyKeyRow",
+    "KeyBudgetRow",
     "LotRow",
     "MailedLinkRow",
     "ModelRow",

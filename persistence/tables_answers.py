@@ -9,13 +9,23 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Identity,
     Index,
+    LargeBinary,
     SmallInteger,
     Text,
     text,
 )
 from sqlmodel import Field, SQLModel
 
-from persistence.tables_parts import A_VIEW, FALSE, IN_SCHEMA, NOW, SCHEMA, HistoryRow, by_time
+from persistence.tables_parts import (
+    A_VIEW,
+    FALSE,
+    IN_SCHEMA,
+    NOW,
+    SCHEMA,
+    HistoryRow,
+    by_time,
+    of_a_key,
+)
 
 
 class AnswerTextRow(HistoryRow, table=True):
@@ -25,6 +35,15 @@ class AnswerTextRow(HistoryRow, table=True):
     __table_args__ = IN_SCHEMA
 
     text: str = Field(sa_type=Text)
+
+
+class AnswerReplyRow(HistoryRow, table=True):
+    """What a call that was passed on was answered with, until its retention period has passed."""
+
+    __tablename__ = "answer_replies"
+    __table_args__ = IN_SCHEMA
+
+    reply: bytes = Field(sa_type=LargeBinary)
 
 
 class AnswerRow(HistoryRow, table=True):
@@ -71,6 +90,7 @@ class UsageRecordRow(HistoryRow, table=True):
             name="usage_records_failures_have_a_code",
         ),
         by_time("usage_records"),
+        of_a_key("usage_records"),
         {"schema": SCHEMA, "postgresql_partition_by": "RANGE (moment)"},
     )
 

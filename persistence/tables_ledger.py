@@ -16,7 +16,15 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from persistence.tables_domains import Credits, EntryKindText, HoldStatusText, SomeCredits
-from persistence.tables_parts import IN_SCHEMA, SCHEMA, ZERO, HistoryRow, account_exists, by_time
+from persistence.tables_parts import (
+    IN_SCHEMA,
+    SCHEMA,
+    ZERO,
+    HistoryRow,
+    account_exists,
+    by_time,
+    of_a_key,
+)
 
 
 class BalanceRow(SQLModel, table=True):
@@ -85,6 +93,7 @@ class HoldRow(HistoryRow, table=True):
             name="holds_end_once_and_only_captured_ones_charge",
         ),
         by_time("holds"),
+        of_a_key("holds"),
         {"schema": SCHEMA, "postgresql_with": {"fillfactor": 50}},
     )
 

@@ -34,6 +34,17 @@ def by_time(table: str) -> Index:
     )
 
 
+def of_a_key(table: str) -> Index:
+    """What API keys did, in the order of time; rows of sessions are not in it and cost nothing."""
+    return Index(
+        f"{table}_of_a_key",
+        "account_id",
+        "api_key_number",
+        "moment",
+        postgresql_where=text("api_key_number > 0"),
+    )
+
+
 class HistoryRow(SQLModel):
     """What happened to a purse, named by the moment it happened."""
 

@@ -28,12 +28,18 @@ _OF_DOMAINS: Final = (
     "hold_status.hold_status_is_known",
 )
 _READABLE: Final = (
-    "account_contacts", "answer_texts", "answers", "balances", "entries", "holds", "lots",
-    "model_prices", "models", "sweep_mark", "usage_hours",
+    "account_contacts", "answer_texts", "answers", "balances", "entries", "holds", "key_budgets",
+    "lots", "model_prices", "models", "sweep_mark", "usage_hours",
 )  # fmt: skip
 _ACCOUNT_COLUMNS: Final = ("id", "role", "status", "display_name", "is_demo", "created_at")
+_SECRET_COLUMNS: Final = ("secret_hash", "context_id")
+"""Of API keys: told by a function to the login that authenticates, and readable by nobody."""
+
 _FUNCTIONS: Final = {
-    Login.USER: ("caller_account_id", "caller_is_admin", "settle_purses_in_sight"),
+    Login.USER: (
+        "caller_account_id", "caller_is_admin", "caller_key_number", "settle_purses_in_sight",
+        "create_api_key", "update_api_key", "revoke_api_key", "fund_api_key",
+    ),
     Login.ADMIN: (
         "caller_account_id", "caller_is_admin", "settle_purses_in_sight", "require_admin",
         "post_by_admin", "refund_charge", "save_model", "set_model_price", "suspend_account",
@@ -43,11 +49,14 @@ _FUNCTIONS: Final = {
         "open_account", "start_session", "sessions_in_force", "account_of_email",
         "refresh_session", "end_sessions", "password_of_email", "password_of_session",
         "start_password_session", "set_password", "sign_up", "promise_mail", "claim_mails",
-        "mint_link", "finish_mail", "redeem_link", "forget_sign_ins",
+        "mint_link", "finish_mail", "redeem_link", "forget_sign_ins", "api_keys_in_force",
+        "note_key_uses",
     ),
     Login.WORKER: (
         "take_hold", "end_hold", "apply", "apply_carefully", "due_holds", "settle_due_purses",
-        "find_answer", "forget_texts", "ensure_partitions",
+        "find_answer", "forget_texts", "ensure_partitions", "keep_reply", "find_reply",
+        "forget_replies",
+        "empty_revoked_keys",
     ),
     Login.PAYMENTS: ("open_purse", "move_credits", "transfer_credits"),
 }  # fmt: skip
@@ -63,6 +72,10 @@ def expected_grants() -> Iterator[str]:
     for name in (*_READABLE, "accounts", "usage_records", "audit_entries"):
         yield f"SELECT on {name} to {Login.ADMIN}"
     yield from (f"SELECT on accounts.{name} to {Login.USER}" for name in _ACCOUNT_COLUMNS)
+    for column in metadata.tables["tallystick.api_keys"].columns:
+        if column.name not in _SECRET_COLUMNS:
+            yield f"SELECT on api_keys.{column.name} to {Login.USER}"
+            yield f"SELECT on api_keys.{column.name} to {Login.ADMIN}"
     for column in metadata.tables["tallystick.usage_records"].columns:
         if column.name != "provider_cost":
             yield f"SELECT on usage_records.{column.name} to {Login.USER}"
@@ -131,8 +144,11 @@ SELECT format('%s.%s', tablename, policyname),
  WHERE schemaname = 'tallystick' AND roles <> ARRAY[$2::name]
    AND NOT (cmd = 'SELECT' AND CASE
        WHEN tablename IN ('models', 'model_prices', 'sweep_mark') AND qual = 'true' THEN true
-       WHEN roles = ARRAY[$3::name]
-       THEN qual ~ '^\\((account_)?id = \\( SELECT caller_account_id\\(\\) AS \\w+\\)\\)$'
+       WHEN roles = ARRAY[$3::name] AND tablename = 'accounts'
+       THEN qual ~ '^\\(id = \\( SELECT caller_account_id\\(\\) AS \\w+\\)\\)$'
+       WHEN roles = ARRAY[$3::name]  -- of its account, and nothing but its own to an API key
+       THEN qual ~ ('^\\(\\(account_id = \\( SELECT caller_account_id\\(\\) AS \\w+\\)\\)'
+                    ' AND .*\\( SELECT caller_key_number\\(\\) AS \\w+\\).*\\)$')
        WHEN roles = ARRAY[$4::name]
        THEN qual ~ '^\\( SELECT caller_is_admin\\(\\) AS \\w+\\)$'
        ELSE false END)""",

@@ -4,12 +4,12 @@ Everything that comes back is data from a stranger. It is parsed once, here, int
 Fault; nothing else of it goes any further.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
 
-from adapters.models.faults import Fault
+from adapters.models.faults import Fault, fault_of_event
 from domain.answers import FinishReason
 from domain.errors import ProviderFailure
 from domain.outside import ModelCall
@@ -21,6 +21,8 @@ _INTERRUPTED: Final = {
     "error": ProviderFailure.ERROR,
 }
 _MALFORMED: Final = Fault(reason=ProviderFailure.ERROR, detail="malformed answer")
+_BROKEN_OFF: Final = Fault(reason=ProviderFailure.ERROR, detail="answer broken off")
+_DONE: Final = b"[DONE]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class Reply:
 
 
 def encode(call: ModelCall, *, model: str, answer_limit_field: str) -> bytes:
-    """The body of a request for a whole answer no longer than the hold pays for."""
+    """The body of a request for an answer, piece by piece, no longer than the hold pays for."""
     body: dict[str, object] = {
         "model": model,
         "messages": [
@@ -41,6 +43,8 @@ def encode(call: ModelCall, *, model: str, answer_limit_field: str) -> bytes:
             for message in call.messages
         ],
         answer_limit_field: call.answer_tokens_max,
+        "stream": True,
+        "stream_options": {"include_usage": True},
     }
     if call.temperature is not None:
         body["temperature"] = call.temperature
@@ -66,6 +70,79 @@ def decode(body: bytes) -> Reply | Fault:
             )
         case _:
             return _MALFORMED
+
+
+class Draft:
+    """An answer as its chunks come in; each is parsed once."""
+
+    __slots__ = ("_finish", "_has_chunks", "_has_refusal", "_texts", "fault", "is_done", "tokens")
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._finish: object = None
+        self._has_chunks = self._has_refusal = False
+        self.tokens: Tokens | None = None
+        """The usage as it was reported last, on whatever chunk."""
+        self.fault: Fault | None = None
+        """Set when no more of it is to be read."""
+        self.is_done = False
+
+    def add(self, chunk: bytes) -> str:
+        """Take the next chunk; returns the text in it, which may be none."""
+        if chunk == _DONE:
+            self.is_done = True
+            return ""
+        try:
+            told: object = orjson.loads(chunk)
+        except orjson.JSONDecodeError:
+            told = None
+        if not isinstance(told, dict):
+            self.fault = _MALFORMED
+            return ""
+        self._has_chunks = True
+        if (usage := told.get("usage")) is not None:
+            self.tokens = tokens_of(usage) or self.tokens
+        if choices := told.get("choices"):
+            return self._text_of(choices)
+        if error := told.get("error"):
+            self.fault = fault_of_event(error)
+        return ""
+
+    def _text_of(self, choices: object) -> str:
+        choice: object = choices[0] if isinstance(choices, list) else None
+        delta: object = choice.get("delta") if isinstance(choice, dict) else None
+        if not isinstance(choice, dict) or not isinstance(delta, dict):
+            self.fault = _MALFORMED
+            return ""
+        if (finish := choice.get("finish_reason")) is not None:
+            self._finish = finish
+        if (usage := choice.get("usage")) is not None:  # Moonshot's place for it
+            self.tokens = tokens_of(usage) or self.tokens
+        content: object = delta.get("content")
+        if not content:
+            self._has_refusal = self._has_refusal or bool(delta.get("refusal"))
+            return ""
+        if not isinstance(content, str):
+            self.fault = _MALFORMED
+            return ""
+        text = _storable(content)
+        self._texts.append(text)
+        return text
+
+    def reply(self) -> Reply | Fault:
+        """What all of it comes to. An end that nobody announced is none."""
+        if self.fault is not None:
+            return replace(self.fault, tokens=self.tokens)
+        if not self._has_chunks:
+            return _MALFORMED
+        if not self.is_done and self._finish is None:
+            return replace(_BROKEN_OFF, tokens=self.tokens)
+        return _reply(
+            "".join(self._texts),
+            refusal=self._has_refusal,
+            finish=self._finish,
+            tokens=self.tokens,
+        )
 
 
 def tokens_of(usage: object) -> Tokens | None:
@@ -95,8 +172,7 @@ def _reply(
     if content is None or not content.strip():
         return Fault(reason=ProviderFailure.EMPTY, detail="empty answer", tokens=tokens)
     return Reply(
-        # PostgreSQL keeps every character but this one.
-        text=content.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        text=_storable(content),
         finish_reason=FinishReason.LENGTH if finish == "length" else FinishReason.STOP,
         tokens=tokens,
     )
@@ -106,3 +182,8 @@ def _count(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= TOKENS_MAX:
         return value
     return None
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL keeps every character but this one."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text

@@ -23,6 +23,10 @@ _QUESTION_AT_FAULT: Final = frozenset({400, 413, 422})
 _SERVER_AT_FAULT_FROM: Final = 500
 
 
+class TooLargeError(Exception):
+    """More came back than any answer has."""
+
+
 class Remedy(Enum):
     """What may still give an answer when nothing of one has begun."""
 
@@ -67,6 +71,18 @@ def fault_of_status(error: openai.APIStatusError) -> Fault:
     return Fault(reason=ProviderFailure.ERROR, detail=detail, remedy=remedy)
 
 
+def fault_of_event(error: object) -> Fault:
+    """An error told in the middle of a stream, when nothing can be tried again any more."""
+    code: object = error.get("code") if isinstance(error, dict) else None
+    if isinstance(code, str) and code in _REFUSED_CONTENT:
+        return Fault(reason=ProviderFailure.REJECTED, detail="content refused in the stream")
+    is_overload = code in {*_OVERLOADED, "rate_limit_exceeded"} if _is_plain(code) else False
+    return Fault(
+        reason=ProviderFailure.OVERLOADED if is_overload else ProviderFailure.ERROR,
+        detail="error in the stream",
+    )
+
+
 def fault_of_connection(error: BaseException) -> Fault:
     """No connection, or one that was lost before anything came back.
 
@@ -80,6 +96,10 @@ def fault_of_connection(error: BaseException) -> Fault:
         )
     detail = f"connection failed, {type(error).__name__}"
     return Fault(reason=ProviderFailure.ERROR, detail=detail, remedy=Remedy.RETRY)
+
+
+def _is_plain(code: object) -> bool:
+    return isinstance(code, str | int)
 
 
 def _reason_of_passing_status(status: int) -> ProviderFailure:

@@ -8,8 +8,8 @@ The SDK builds, signs and sends requests and reads statuses; its model classes a
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import aiohttp
@@ -24,16 +24,21 @@ from openai import (
 )
 from starlette.types import ASGIApp
 
-from adapters.models.chat_completions import Reply, decode, encode
-from adapters.models.faults import Fault, Remedy, fault_of_connection, fault_of_status
+from adapters.models.chat_completions import Reply, encode
+from adapters.models.faults import (
+    Fault,
+    Remedy,
+    TooLargeError,
+    fault_of_connection,
+    fault_of_status,
+)
+from adapters.models.in_process import InProcess
+from adapters.models.reading import Patience, Reading
 from adapters.models.routes import Route
 from domain.errors import ProviderFailure
-from domain.outside import Completion, FailedAttempt, ModelCall, ModelFailed
+from domain.outside import CallCanceled, Completion, FailedAttempt, ModelCall, ModelFailed
 
 ATTEMPTS_PER_ROUTE_MAX: Final = 3
-ANSWER_BYTES_MAX: Final = 8 * 1024 * 1024
-"""Some two million tokens of text: beyond it nobody is answering, somebody is flooding us."""
-
 _ERROR_BYTES_MAX: Final = 64 * 1024
 _CONNECT_TIMEOUT_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.25
@@ -44,17 +49,16 @@ _NO_KEY: Final = "none"
 _LEFT_UNREAD: Final[bool] = True
 """What the SDK calls streaming; a plain bool, for its overloads know no unread response."""
 
-# Reading waits for the deadline of the call, which covers every try together.
+# Reading waits as long as its call allows, which covers every try together.
 _TIMEOUT: Final = httpx2.Timeout(None, connect=_CONNECT_TIMEOUT_SECONDS)
-_TIMED_OUT: Final = Fault(reason=ProviderFailure.TIMEOUT, detail="no answer in time")
+_TIMED_OUT: Final = Fault(
+    reason=ProviderFailure.TIMEOUT, detail="no answer in time", remedy=Remedy.ANOTHER_ROUTE
+)
+_STALLED: Final = Fault(reason=ProviderFailure.TIMEOUT, detail="answer not finished in time")
 _CUT: Final = Fault(reason=ProviderFailure.ERROR, detail="answer broken off")
 _TOO_LARGE: Final = Fault(reason=ProviderFailure.ERROR, detail="answer too large")
 
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
-
-
-class _TooLargeError(Exception):
-    """More came back than any answer has."""
 
 
 class _BoundedStream(httpx2.AsyncByteStream):
@@ -69,7 +73,7 @@ class _BoundedStream(httpx2.AsyncByteStream):
             async for piece in self._stream:
                 self._bytes_left -= len(piece)
                 if self._bytes_left < 0:
-                    raise _TooLargeError
+                    raise TooLargeError
                 yield piece
         finally:
             await self.aclose()
@@ -79,11 +83,10 @@ class _BoundedStream(httpx2.AsyncByteStream):
 
 
 async def _bound(response: httpx2.Response) -> None:
-    """Bound the body before the SDK reads it, which for an error it does without a limit."""
+    """Bound the body of an error, which the SDK reads by itself and without a limit."""
     is_error = response.status_code >= _ERROR_STATUS_FROM
-    bytes_max = _ERROR_BYTES_MAX if is_error else ANSWER_BYTES_MAX
-    if isinstance(response.stream, httpx2.AsyncByteStream):  # of an async client, always
-        response.stream = _BoundedStream(response.stream, bytes_max)
+    if is_error and isinstance(response.stream, httpx2.AsyncByteStream):  # always, of this client
+        response.stream = _BoundedStream(response.stream, _ERROR_BYTES_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class OpenAICompatible:
     def in_process(cls, route: Route, app: ASGIApp) -> Self:
         """Reach an application of ours by the same wire, without a socket."""
         http_client = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app, raise_app_exceptions=False),
+            transport=InProcess(app),
             timeout=_TIMEOUT,
             event_hooks={"response": [_bound]},
         )
@@ -118,7 +121,7 @@ class OpenAICompatible:
     def serves(self, upstream_name: str) -> bool:
         return self.route.serves(upstream_name)
 
-    async def complete(self, call: ModelCall) -> Completion:
+    async def complete(self, call: ModelCall, hear: Callable[[str], None]) -> Completion:
         """Answer, trying again while nothing of an answer has begun and there is time.
 
         A provider that says when to come back is not asked earlier; if that is past the
@@ -129,15 +132,20 @@ class OpenAICompatible:
         tries = min(call.attempts_max, ATTEMPTS_PER_ROUTE_MAX)
         while True:
             started = _now()
-            outcome = await self._try(call, deadline, retries=len(failed_attempts))
+            reading = Reading(hear)
+            try:
+                outcome = await self._try(call, reading, deadline, retries=len(failed_attempts))
+            except asyncio.CancelledError:
+                raise CallCanceled(failed_attempts, tokens=reading.tokens) from None
             latency_ms = round((_now() - started) * 1000)
             if isinstance(outcome, Reply):
-                return _completion(outcome, latency_ms, failed_attempts)
+                first_token_ms = _milliseconds(started, reading.first_text_at)
+                return _completion(outcome, latency_ms, first_token_ms, failed_attempts)
             failed_attempts.append(self._failed(outcome, latency_ms))
             pause_seconds = _pause_before_retry(outcome, len(failed_attempts))
             if len(failed_attempts) >= tries or _now() + pause_seconds >= deadline:
                 break
-            await asyncio.sleep(pause_seconds)
+            await _pause(pause_seconds, failed_attempts)
         raise ModelFailed(
             outcome.reason,
             failed_attempts,
@@ -147,23 +155,32 @@ class OpenAICompatible:
     async def aclose(self) -> None:
         await self.client.close()
 
-    async def _try(self, call: ModelCall, deadline: float, *, retries: int) -> Reply | Fault:
+    async def _try(
+        self, call: ModelCall, reading: Reading, deadline: float, *, retries: int
+    ) -> Reply | Fault:
+        """One try; once its first byte has come, no failure of it can be mended by another."""
         try:
-            async with asyncio.timeout_at(deadline):
-                body = await self._post(call, retries=retries)
+            async with asyncio.timeout_at(deadline) as limit:
+                patience = Patience(limit, call.idle_seconds)
+                try:
+                    return await self._post(call, reading, patience, retries=retries)
+                finally:
+                    patience.end()
         except TimeoutError:
-            return _TIMED_OUT
-        except _TooLargeError:
-            return _TOO_LARGE
+            fault = _STALLED if reading.began else _TIMED_OUT
+        except TooLargeError:
+            fault = _TOO_LARGE
         except APIStatusError as error:
             return fault_of_status(error)
         except (APIConnectionError, aiohttp.ClientError) as error:
-            return fault_of_connection(error)
+            fault = _CUT if reading.began else fault_of_connection(error)
         except httpx2.HTTPError:
-            return _CUT
-        return decode(body)
+            fault = _CUT
+        return replace(fault, tokens=reading.tokens)
 
-    async def _post(self, call: ModelCall, *, retries: int) -> bytes:
+    async def _post(
+        self, call: ModelCall, reading: Reading, patience: Patience, *, retries: int
+    ) -> Reply | Fault:
         response = await self.client.post(
             self.route.chat_completions_url,
             content=encode(
@@ -179,7 +196,7 @@ class OpenAICompatible:
         if not isinstance(response, httpx2.Response):
             raise TypeError("The SDK no longer hands out the response that `cast_to` asks for.")
         try:
-            return await _read(response)
+            return await reading.read(response, patience)
         finally:
             await response.aclose()
 
@@ -209,24 +226,18 @@ def _sdk_client(route: Route, http_client: httpx2.AsyncClient) -> AsyncOpenAI:
     return client
 
 
-async def _read(response: httpx2.Response) -> bytes:
-    body = bytearray()
-    async for piece in response.aiter_bytes():
-        body += piece
-        # Bounded once more: a small compressed body may unpack to a huge one.
-        if len(body) > ANSWER_BYTES_MAX:
-            raise _TooLargeError
-    return bytes(body)
-
-
 def _completion(
-    reply: Reply, latency_ms: int, failed_attempts: Sequence[FailedAttempt]
+    reply: Reply,
+    latency_ms: int,
+    first_token_ms: int | None,
+    failed_attempts: Sequence[FailedAttempt],
 ) -> Completion:
     return Completion(
         text=reply.text,
         finish_reason=reply.finish_reason,
         tokens=reply.tokens,
         latency_ms=latency_ms,
+        first_token_ms=first_token_ms,
         failed_attempts=tuple(failed_attempts),
     )
 
@@ -241,6 +252,17 @@ def _pause_before_retry(fault: Fault, failures: int) -> float:
     if fault.retry_after_seconds is not None:
         return fault.retry_after_seconds
     return _PAUSE_SECONDS * 2.0 ** (failures - 1) * random.uniform(0.5, 1.5)  # noqa: S311
+
+
+async def _pause(seconds: float, failed_attempts: Sequence[FailedAttempt]) -> None:
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        raise CallCanceled(failed_attempts) from None
+
+
+def _milliseconds(since: float, until: float | None) -> int | None:
+    return None if until is None else round((until - since) * 1000)
 
 
 def _now() -> float:

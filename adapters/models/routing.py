@@ -1,7 +1,7 @@
 """Several providers as one: the next is asked when one cannot answer."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from adapters.models.openai_compatible import OpenAICompatible
 from adapters.models.routes import Route
 from domain.errors import ProviderFailure
-from domain.outside import Completion, FailedAttempt, ModelCall, ModelFailed
+from domain.outside import CallCanceled, Completion, FailedAttempt, ModelCall, ModelFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class RoutedProvider:
         """Whether any route has this model; asking for another fails without a try."""
         return any(provider.serves(upstream_name) for provider in self.providers)
 
-    async def complete(self, call: ModelCall) -> Completion:
+    async def complete(self, call: ModelCall, hear: Callable[[str], None]) -> Completion:
         """Answer through the first route that can; see ModelProvider."""
         now = asyncio.get_running_loop().time
         deadline = now() + call.deadline_seconds
@@ -53,8 +53,11 @@ class RoutedProvider:
                         call,
                         deadline_seconds=deadline - now(),
                         attempts_max=attempts_left if is_last else 1,
-                    )
+                    ),
+                    hear,
                 )
+            except CallCanceled as canceled:
+                raise canceled.after(failed_attempts) from None
             except ModelFailed as failure:
                 failed_attempts += failure.failed_attempts
                 reason = failure.reason

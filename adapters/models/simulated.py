@@ -6,6 +6,11 @@ say that they are simulated. A line in the last user message tells it how to beh
     simulate: slow              answers after two seconds; `slow 0.5` after half a second
     simulate: empty             finishes without any text
     simulate: cut               breaks off in the middle
+    simulate: stall             falls silent in the middle
+    simulate: broken            tells of an error in the middle of a stream
+    simulate: silent-end        ends a stream in the middle as if that were all
+    simulate: whole             answers whole, though it was asked for a stream
+    simulate: early-usage       tells the tokens on the first chunk of a stream, and not again
     simulate: no-usage          says nothing about tokens
     simulate: zero-usage        says that no tokens were used
     simulate: 429               is overloaded; `429 30` asks to wait for 30 seconds
@@ -100,7 +105,7 @@ class SimulatedProvider:
             instruction = Instruction()
         if await _fail(instruction, receive, send):
             return
-        if request.is_stream:
+        if request.is_stream and instruction.directive is not Directive.WHOLE:
             await _stream(request, instruction, receive, send)
         else:
             await _answer_whole(request, instruction, receive, send)
@@ -167,17 +172,34 @@ async def _answer_whole(
 async def _stream(
     request: wire.Request, instruction: Instruction, receive: Receive, send: Send
 ) -> None:
-    answer = answer_to(request, instruction)
-    events = list(wire.chunks(answer, wants_usage=request.wants_usage))
+    answer, directive = answer_to(request, instruction), instruction.directive
+    usage_at = wire.UsageAt.FIRST if directive is Directive.EARLY_USAGE else wire.UsageAt.LAST
+    events = list(wire.chunks(answer, usage_at if request.wants_usage else wire.UsageAt.NOWHERE))
     pause_seconds = _slow_seconds(instruction) / len(events)
     await _start(send, 200, _EVENTS)
     for number, event in enumerate(events):
         if pause_seconds and await _hangs_up_within(pause_seconds, receive):
             return
-        if instruction.directive is Directive.CUT and number > len(events) // 2:
-            raise ConnectionCutError
+        if number > len(events) // 2 and await _breaks_off(directive, receive, send):
+            return
         await _continue(send, event)
     await _continue(send, b"", is_last=True)
+
+
+async def _breaks_off(directive: Directive | None, receive: Receive, send: Send) -> bool:
+    """Behave badly in the middle of a stream; False when not told to."""
+    match directive:
+        case Directive.CUT:
+            raise ConnectionCutError
+        case Directive.STALL:
+            await receive()  # returns when the caller hangs up
+        case Directive.BROKEN:
+            await _continue(send, wire.error_event("The simulated server failed."), is_last=True)
+        case Directive.SILENT_END:
+            await _continue(send, b"", is_last=True)
+        case _:
+            return False
+    return True
 
 
 def _slow_seconds(instruction: Instruction) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 import orjson
@@ -93,16 +94,30 @@ def whole_answer(answer: Answer) -> bytes:
     return orjson.dumps(body)
 
 
-def chunks(answer: Answer, *, wants_usage: bool) -> Iterator[bytes]:
+class UsageAt(Enum):
+    """On which chunk of a stream its usage is told."""
+
+    NOWHERE = "nowhere"
+    FIRST = "first"
+    LAST = "last"
+
+
+def chunks(answer: Answer, usage_at: UsageAt) -> Iterator[bytes]:
     """The answer as server-sent events, to the end that every whole stream has."""
-    yield _chunk(answer, {"role": "assistant", "content": ""}, None)
+    usage = answer.usage
+    first = usage if usage_at is UsageAt.FIRST else None
+    yield _chunk(answer, {"role": "assistant", "content": ""}, None, first)
     for piece in answer.pieces:
         yield _chunk(answer, {"content": piece}, None)
     yield _chunk(answer, {}, answer.finish_reason)
-    if wants_usage and answer.usage is not None:
+    if usage_at is UsageAt.LAST and usage is not None:
         head = _head(answer, "chat.completion.chunk")
-        yield _event({**head, "choices": [], "usage": _usage(answer.usage)})
+        yield _event({**head, "choices": [], "usage": _usage(usage)})
     yield b"data: [DONE]\n\n"
+
+
+def error_event(message: str) -> bytes:
+    return b"data: " + error(message, code="server_error") + b"\n\n"
 
 
 def error(message: str, *, code: str) -> bytes:
@@ -116,9 +131,14 @@ def models(names: tuple[str, ...]) -> bytes:
     return orjson.dumps({"object": "list", "data": data})
 
 
-def _chunk(answer: Answer, delta: dict[str, str], finish_reason: str | None) -> bytes:
+def _chunk(
+    answer: Answer, delta: dict[str, str], finish_reason: str | None, usage: Usage | None = None
+) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-    return _event({**_head(answer, "chat.completion.chunk"), "choices": [choice]})
+    chunk: dict[str, object] = {**_head(answer, "chat.completion.chunk"), "choices": [choice]}
+    if usage is not None:
+        chunk["usage"] = _usage(usage)
+    return _event(chunk)
 
 
 def _event(data: dict[str, object]) -> bytes:

@@ -22,6 +22,10 @@ CALL = ModelCall(
 )
 
 
+def unheard(text: str) -> None:
+    """Nobody reads along."""
+
+
 def asking(content: str) -> ModelCall:
     return replace(CALL, messages=(*CALL.messages[:1], Message(MessageRole.USER, content)))
 

@@ -34,6 +34,8 @@ def test_a_request_carries_the_limit_that_the_hold_paid_for() -> None:
             {"role": "user", "content": "What is a ledger?"},
         ],
         "max_tokens": 100,
+        "stream": True,
+        "stream_options": {"include_usage": True},
     }
 
 

@@ -11,11 +11,17 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.models.loopback import serve
-from adapters.models.openai_compatible import ANSWER_BYTES_MAX, OpenAICompatible
+from adapters.models.openai_compatible import OpenAICompatible
+from adapters.models.reading import ANSWER_BYTES_MAX
 from domain.errors import ProviderFailure
-from domain.outside import Completion, ModelFailed
-from tests.adapters.model_calls import CALL, ROUTE, Answering, asking
+from domain.outside import CallCanceled, Completion, ModelFailed
+from domain.pricing import Tokens
+from tests.adapters.model_calls import CALL, ROUTE, Answering, asking, unheard
 
+FIRST_CHUNK = (
+    b'data: {"choices": [{"delta": {"content": "Two"}}],'
+    b' "usage": {"prompt_tokens": 9, "completion_tokens": 1}}\n\n'
+)
 OK = (200, b'{"choices": [{"message": {"content": "Two columns."}}]}')
 
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -24,7 +30,7 @@ Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def completed(app: ASGIApp) -> Completion:
     provider = OpenAICompatible.in_process(ROUTE, app)
     try:
-        return await provider.complete(CALL)
+        return await provider.complete(CALL, unheard)
     finally:
         await provider.aclose()
 
@@ -60,7 +66,7 @@ async def peer(behave: Peer) -> AsyncIterator[OpenAICompatible]:
 
 async def failure_of(provider: OpenAICompatible, *, attempts_max: int = 3) -> ModelFailed:
     with pytest.raises(ModelFailed) as failure:
-        await provider.complete(replace(CALL, attempts_max=attempts_max))
+        await provider.complete(replace(CALL, attempts_max=attempts_max), unheard)
     return failure.value
 
 
@@ -76,6 +82,8 @@ async def test_what_is_sent_is_the_question_the_limit_and_the_key() -> None:
             {"role": "user", "content": "What is a ledger?"},
         ],
         "max_tokens": 100,
+        "stream": True,
+        "stream_options": {"include_usage": True},
     }
     assert app.request_headers[0][b"authorization"] == b"Bearer sk-a-secret-key"
 
@@ -84,7 +92,7 @@ async def test_a_temperature_is_sent_when_the_caller_names_one() -> None:
     app = Answering(OK)
     provider = OpenAICompatible.in_process(ROUTE, app)
 
-    await provider.complete(replace(CALL, temperature=0.0))
+    await provider.complete(replace(CALL, temperature=0.0), unheard)
 
     assert orjson.loads(app.bodies[0])["temperature"] == 0.0
     await provider.aclose()
@@ -99,7 +107,7 @@ async def test_a_route_may_name_the_model_and_the_limit_its_own_way() -> None:
     )
     provider = OpenAICompatible.in_process(route, app)
 
-    await provider.complete(CALL)
+    await provider.complete(CALL, unheard)
 
     body = orjson.loads(app.bodies[0])
     assert body["model"] == "deepseek/deepseek-chat"
@@ -129,7 +137,7 @@ async def test_a_server_on_this_machine_is_not_reached_through_a_proxy(
 
     async with serve(Answering(OK)) as base_url:
         provider = OpenAICompatible.over_network(replace(ROUTE, base_url=base_url))
-        completion = await provider.complete(CALL)
+        completion = await provider.complete(CALL, unheard)
         await provider.aclose()
 
     assert completion.text == "Two columns."
@@ -259,7 +267,7 @@ async def test_a_connection_lost_before_the_answer_is_tried_again() -> None:
             await writer.drain()
 
     async with peer(hang_up_once) as provider:
-        completion = await provider.complete(CALL)
+        completion = await provider.complete(CALL, unheard)
 
     assert completion.text == "Two columns."
     assert [attempt.reason for attempt in completion.failed_attempts] == [ProviderFailure.ERROR]
@@ -335,7 +343,7 @@ async def test_a_canceled_call_hangs_up() -> None:
 
     async with serve(wait_for_the_end) as base_url:
         provider = OpenAICompatible.over_network(replace(ROUTE, base_url=base_url))
-        task = asyncio.create_task(provider.complete(CALL))
+        task = asyncio.create_task(provider.complete(CALL, unheard))
         await arrived.wait()
         task.cancel()
 
@@ -344,6 +352,65 @@ async def test_a_canceled_call_hangs_up() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await provider.aclose()
+
+
+async def test_a_canceled_call_tells_what_was_used_and_tried_until_then() -> None:
+    tries = 0
+
+    async def fail_once_then_stall(_: Scope, receive: Receive, send: Send) -> None:
+        nonlocal tries
+        tries += 1
+        status = 200 if tries > 1 else 500
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": FIRST_CHUNK, "more_body": tries > 1})
+        await receive()
+        await receive()
+
+    async with serve(fail_once_then_stall) as base_url:
+        provider = OpenAICompatible.over_network(replace(ROUTE, base_url=base_url))
+        begun = asyncio.Event()
+        task = asyncio.create_task(provider.complete(CALL, lambda _: begun.set()))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(CallCanceled) as canceled:
+            await task
+        await provider.aclose()
+
+    assert task.cancelled()
+    assert canceled.value.tokens == Tokens(input=9, output=1)
+    assert [attempt.detail for attempt in canceled.value.failed_attempts] == ["status 500"]
+
+
+async def test_no_failure_is_mended_once_the_first_byte_has_come() -> None:
+    connections = 0
+
+    async def break_the_chunks(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+        writer.write(head + f"{len(FIRST_CHUNK):x}\r\n".encode() + FIRST_CHUNK + b"\r\n")
+        await writer.drain()
+
+    async with peer(break_the_chunks) as provider:
+        failure = await failure_of(provider)
+
+    assert connections == 1
+    assert not failure.another_route_may_answer
+    assert failure.failed_attempts[0].detail == "answer broken off"
+    assert failure.failed_attempts[0].tokens == Tokens(input=9, output=1)
+
+
+async def test_a_whole_answer_does_not_wait_for_a_body_that_never_ends() -> None:
+    async def keep_open(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + FIRST_CHUNK + b"data: [DONE]\n\n")
+        await writer.drain()
+        await asyncio.sleep(1)
+
+    async with peer(keep_open) as provider:
+        completion = await provider.complete(CALL, unheard)
+
+    assert completion.text == "Two"
+    assert completion.latency_ms < 900
 
 
 @pytest.mark.parametrize(
@@ -363,7 +430,7 @@ async def test_neither_the_providers_words_nor_ours_get_out(
         ROUTE, Answering(answer, headers={"retry-after": "0", "x-request-id": "CANARY"})
     )
     with pytest.raises(ModelFailed) as failure:
-        await provider.complete(asking("Keep this CANARY to yourself."))
+        await provider.complete(asking("Keep this CANARY to yourself."), unheard)
     await provider.aclose()
 
     said = f"{failure.value!r} {failure.value.failed_attempts} {provider!r} {capsys.readouterr()}"

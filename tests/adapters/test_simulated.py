@@ -72,7 +72,7 @@ async def test_an_unknown_simulation_is_answered_by_the_list_of_known_ones(
     text = await whole(client, "Hello\nsimulate: earthquake")
 
     assert "There is no simulation called earthquake." in text
-    assert "slow, empty, cut, no-usage" in text
+    assert "slow, empty, cut, stall" in text
 
 
 async def test_only_the_last_user_message_is_obeyed(client: AsyncOpenAI) -> None:

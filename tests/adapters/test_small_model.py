@@ -8,7 +8,7 @@ import pytest
 from adapters.models.routing import RoutedProvider
 from adapters.models.small import UPSTREAM_NAME, SmallModelMissing, small_model
 from domain.pricing import prompt_tokens_bound
-from tests.adapters.model_calls import asking
+from tests.adapters.model_calls import asking, unheard
 
 is_installed = find_spec("xllamacpp") is not None
 
@@ -31,7 +31,7 @@ async def test_the_small_model_answers_with_its_real_usage() -> None:
 
     with small_model() as route:
         provider = RoutedProvider.over_network([route])
-        completion = await provider.complete(call)
+        completion = await provider.complete(call, unheard)
         await provider.aclose()
 
     assert "ledger" in completion.text

@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from app.authentication import Callers, OwnTokens
 from app.clock import SystemClock
+from app.key_authentication import KeyCallers
 from domain.errors import AccountSuspended, Unauthenticated
 from domain.identity import AccountStatus, Role
+from domain.keys import KeyInForce
 from domain.signing_in import SessionInForce
-from domain.units import AccountId
+from domain.units import AccountId, ApiKeyId
 from tests.app.clocks import MovedClock
 
 SECRET = "a deployment secret that only these tests know"
@@ -181,8 +183,17 @@ class KnownSessions:
         return SessionInForce(account_id=self.account_id, role=self.role, status=self.status)
 
 
+class NoKeys:
+    """Nobody has an API key."""
+
+    async def key_in_force(self, key_id: ApiKeyId) -> KeyInForce | None:
+        return None
+
+    def note_use(self, key_id: ApiKeyId) -> None: ...
+
+
 def callers(sessions: KnownSessions) -> Callers:
-    return Callers(tokens=tokens(), sessions=sessions, name_of=name_of)
+    return Callers(tokens=tokens(), sessions=sessions, keys=KeyCallers(NoKeys()), name_of=name_of)
 
 
 async def test_without_a_credential_a_caller_is_nobody() -> None:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from asyncpg.pgproto import pgproto
 
+from app.clock import SystemClock
 from domain.answers import (
     AnswerBeginning,
     AnswerEnd,
@@ -23,10 +24,19 @@ from domain.ledger import HoldEnded, HoldTaken, Once
 from domain.money import MicroUSD
 from domain.pricing import ModelListing, ProviderRates, Rates
 from domain.reporting import Reader
-from domain.units import AccountId, KeyNumber, Microcredits, ModelId, PriceId, PurseId
+from domain.units import (
+    OWN_CREDITS,
+    AccountId,
+    KeyNumber,
+    Microcredits,
+    ModelId,
+    PriceId,
+    PurseId,
+)
 from persistence.accounts import PostgresAccounts
 from persistence.books import PostgresBooks
 from persistence.engine import Engines
+from persistence.keys import PostgresKeyRing, PostgresKeysInForce
 from persistence.ledger import PostgresLedger
 from persistence.office import PostgresOffice
 from persistence.operating import load_models, set_role
@@ -100,6 +110,8 @@ class Bank:
     office: PostgresOffice
     accounts: PostgresAccounts
     sessions: PostgresSessions
+    key_ring: PostgresKeyRing
+    keys: PostgresKeysInForce
     postings: PostgresPostings
     ledger: PostgresLedger
     owner: asyncpg.Pool
@@ -127,7 +139,14 @@ class Bank:
             account_id, lasts=timedelta(hours=1), refresh_token_hash=None
         )
 
-    async def ask(self, purse: PurseId, held: int = 100, *, lasts_seconds: int = 60) -> HoldTaken:
+    async def ask(
+        self,
+        purse: PurseId,
+        held: int = 100,
+        *,
+        lasts_seconds: int = 60,
+        key: KeyNumber = OWN_CREDITS,
+    ) -> HoldTaken:
         """An answer in progress."""
         return await self.ledger.hold(
             purse,
@@ -135,13 +154,18 @@ class Bank:
             Once.of("askAI", str(uuid4())),
             lasts_seconds=lasts_seconds,
             beginning=AnswerBeginning(
-                model_id=MODEL.id, price_id=PriceId(1), answer_tokens_max=1_000
+                model_id=MODEL.id,
+                price_id=PriceId(1),
+                answer_tokens_max=1_000,
+                api_key_number=key,
             ),
         )
 
-    async def answer(self, purse: PurseId, held: int = 100, charged: int = 40) -> HoldEnded:
+    async def answer(
+        self, purse: PurseId, held: int = 100, charged: int = 40, *, key: KeyNumber = OWN_CREDITS
+    ) -> HoldEnded:
         """A finished answer, of one attempt."""
-        taken = await self.ask(purse, held)
+        taken = await self.ask(purse, held, key=key)
         return await self.ledger.capture(
             taken.hold_id,
             Microcredits(charged),
@@ -189,6 +213,8 @@ async def open_bank(url: str, secret: str) -> AsyncIterator[Bank]:
             office=PostgresOffice(engines),
             accounts=PostgresAccounts(auth),
             sessions=PostgresSessions(auth),
+            key_ring=PostgresKeyRing(engines),
+            keys=PostgresKeysInForce(auth, SystemClock()),
             postings=PostgresPostings(await pool(Login.PAYMENTS)),
             ledger=await stack.enter_async_context(ledger),
             owner=await stack.enter_async_context(asyncpg.create_pool(url, min_size=0, max_size=4)),

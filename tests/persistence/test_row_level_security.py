@@ -9,20 +9,21 @@ from domain.reporting import EntryFilter, PageRequest
 from persistence.roles import OWNER, Login
 from tests.persistence.bank import SUSPEND, Bank, Customer
 from tests.persistence.intruder import DENIED, intruding
+from tests.persistence.programs import make_program
 
 PERSONAL = (
     "account_contacts", "balances", "entries", "holds", "lots", "answer_texts", "answers",
-    "usage_hours",
+    "usage_hours", "key_budgets",
 )  # fmt: skip
 """Tables of which customers read their own rows, every column."""
 
-READABLE = (*PERSONAL, "accounts", "usage_records")
+READABLE = (*PERSONAL, "accounts", "usage_records", "api_keys")
 """All tables with rows of customers that somebody may read."""
 
 EVERYTHING = (
     *READABLE, "models", "model_prices", "sweep_mark", "sessions",
-    "idempotency_keys", "audit_entries", "alembic_version", "passwords", "promised_mails",
-    "mailed_links",
+    "answer_replies", "idempotency_keys", "audit_entries", "alembic_version", "passwords",
+    "promised_mails", "mailed_links",
 )  # fmt: skip
 
 TABLES = """
@@ -53,7 +54,10 @@ SELECT proname, format('SELECT tallystick.%I(%s)', proname, (
  WHERE pronamespace = 'tallystick'::regnamespace AND prorettype <> 'trigger'::regtype
 """
 MAY_CALL = {
-    Login.USER: {"caller_account_id", "caller_is_admin", "settle_purses_in_sight"},
+    Login.USER: {
+        "caller_account_id", "caller_is_admin", "caller_key_number", "settle_purses_in_sight",
+        "create_api_key", "update_api_key", "revoke_api_key", "fund_api_key",
+    },
     Login.ADMIN: {
         "caller_account_id", "caller_is_admin", "settle_purses_in_sight", "require_admin",
         "post_by_admin", "refund_charge", "save_model", "set_model_price", "suspend_account",
@@ -63,11 +67,14 @@ MAY_CALL = {
         "open_account", "start_session", "sessions_in_force", "account_of_email",
         "refresh_session", "end_sessions", "password_of_email", "password_of_session",
         "start_password_session", "set_password", "sign_up", "promise_mail", "claim_mails",
-        "mint_link", "finish_mail", "redeem_link", "forget_sign_ins",
+        "mint_link", "finish_mail", "redeem_link", "forget_sign_ins", "api_keys_in_force",
+        "note_key_uses",
     },
     Login.WORKER: {
         "take_hold", "end_hold", "apply", "apply_carefully", "due_holds", "settle_due_purses",
-        "find_answer", "forget_texts", "ensure_partitions",
+        "find_answer", "forget_texts", "ensure_partitions", "keep_reply", "find_reply",
+        "forget_replies",
+        "empty_revoked_keys",
     },
     Login.PAYMENTS: {"open_purse", "move_credits", "transfer_credits"},
 }  # fmt: skip
@@ -91,7 +98,9 @@ async def test_a_login_without_a_session_reads_what_is_public_and_nothing_else(b
         "sweep_mark": 1,
         "accounts": DENIED,
         "usage_records": DENIED,
+        "api_keys": DENIED,
         "sessions": DENIED,
+        "answer_replies": DENIED,
         "idempotency_keys": DENIED,
         "audit_entries": DENIED,
         "alembic_version": DENIED,
@@ -114,7 +123,9 @@ async def test_the_administrators_login_without_a_session_reads_nothing(bank: Ba
         "sweep_mark": 1,
         "accounts": 0,
         "usage_records": 0,
+        "api_keys": DENIED,
         "sessions": DENIED,
+        "answer_replies": DENIED,
         "idempotency_keys": DENIED,
         "audit_entries": 0,
         "alembic_version": DENIED,
@@ -364,4 +375,5 @@ async def _customer_with_history(bank: Bank) -> Customer:
     customer = await bank.customer(1_000)
     await bank.answer(customer.purse)
     await bank.ask(customer.purse)
+    await make_program(bank, customer, budget=5)
     return customer

@@ -5,6 +5,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = tallystick, pg_temp AS $$
 DECLARE
   v_account bigint;
 BEGIN
+  -- First, as redeem_link() does: links of one address take turns.
+  PERFORM pg_advisory_xact_lock(hashtext('tallystick.links'), hashtext(c.email))
+     FROM sessions s JOIN account_contacts c ON c.account_id = s.account_id
+    WHERE s.id = p_session;
   SELECT a.id INTO v_account
     FROM sessions s JOIN accounts a ON a.id = s.account_id
    WHERE s.id = p_session AND s.ended_at IS NULL AND s.expires_at > now() AND a.status = 'ACTIVE'

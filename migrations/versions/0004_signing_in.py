@@ -1,15 +1,15 @@
 """Signing in: passwords, mailed links, sessions that are refreshed, suspensions.
 
-Revision ID: 0002
-Revises: 0001
+Revision ID: 0004
+Revises: 0003
 """
 
 from alembic import op
 
 from migrations.reading import function, statements
 
-revision = "0002"
-down_revision = "0001"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -35,14 +35,14 @@ FUNCTIONS = (
 
 def upgrade() -> None:
     """Add to sessions what refreshing needs, and the tables and functions of signing in."""
-    for statement in statements("0002/tables"):
+    for statement in statements("0004/tables"):
         op.execute(statement)
     # One more argument makes another function: the old one would make calls ambiguous.
     op.execute("DROP FUNCTION start_session")
     for name in FUNCTIONS:
-        op.execute(function(f"0002/{name}"))
+        op.execute(function(f"0004/{name}"))
     for name in ("policies", "grants"):
-        for statement in statements(f"0002/{name}"):
+        for statement in statements(f"0004/{name}"):
             op.execute(statement)
 
 

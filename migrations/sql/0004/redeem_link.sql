@@ -11,6 +11,8 @@ DECLARE
   v_is_new boolean;
   v_status text;
 BEGIN
+  -- Links of one address take turns: each that is followed makes the others worthless.
+  PERFORM pg_advisory_xact_lock(hashtext('tallystick.links'), hashtext(email)) FROM mailed_links WHERE token_hash = p_token_hash;
   UPDATE mailed_links SET used_at = now()
    WHERE token_hash = p_token_hash AND used_at IS NULL AND expires_at > clock_timestamp()
   RETURNING * INTO v_link;
