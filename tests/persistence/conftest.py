@@ -6,6 +6,7 @@ import pytest
 
 from persistence.engine import Engines
 from tests.persistence.bank import Bank, open_bank
+from tests.persistence.doors import Doors, doors_of
 
 
 @pytest.fixture
@@ -21,3 +22,10 @@ async def one_connection(bank: Bank, deployment_secret: str) -> AsyncIterator[En
     engines = Engines.connecting(bank.url, secret=deployment_secret, connections_max=1)
     yield engines
     await engines.dispose()
+
+
+@pytest.fixture
+async def doors(bank: Bank) -> AsyncIterator[Doors]:
+    """What people come in by."""
+    async with doors_of(bank) as doors:
+        yield doors
