@@ -26,6 +26,7 @@ WAITING_MAX: Final = 64
 """Beyond it whoever comes is told to come back, rather than wait for many seconds."""
 
 _NICENESS: Final = 10
+_NICEST: Final = 19
 
 
 class Argon2Hashing:
@@ -83,4 +84,6 @@ class Argon2Hashing:
 def _give_way() -> None:
     """Let the event loop go first: on Linux, niceness is each thread's own."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        thread = threading.get_native_id()
+        niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS
+        os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _NICEST))

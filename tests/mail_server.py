@@ -35,6 +35,14 @@ class MailServer:
         self._came.set()
         return "250 OK"
 
+    async def handle_RCPT(  # noqa: N802 - the same
+        self, server: SMTP, connection: Connection, envelope: Envelope, address: str, _: list[str]
+    ) -> str:
+        if address.endswith("@refused.test"):
+            return "550 nobody here has that address"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
     @property
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}"

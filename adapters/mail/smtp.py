@@ -29,6 +29,8 @@ class SMTPMailer:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     is_tls_from_the_start: bool = False
+    needs_tls: bool = True
+    """A password or a link never crosses a network in the clear."""
 
     @classmethod
     def of_url(cls, url: str, *, sender: str, clock: Clock) -> Self:
@@ -48,6 +50,7 @@ class SMTPMailer:
             user=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
             is_tls_from_the_start=is_tls,
+            needs_tls=not _is_this_machine(parts.hostname),
         )
 
     async def send(self, mail: Mail) -> None:
@@ -60,8 +63,7 @@ class SMTPMailer:
                 username=self.user,
                 password=self.password,
                 use_tls=self.is_tls_from_the_start,
-                # A password or a link never crosses a network in the clear.
-                start_tls=not self.is_tls_from_the_start and not _is_this_machine(self.host),
+                start_tls=self.needs_tls and not self.is_tls_from_the_start,
                 timeout=TIMEOUT_SECONDS,
             )
         except aiosmtplib.SMTPRecipientsRefused as error:
