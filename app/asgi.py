@@ -31,6 +31,7 @@ def application(system: System) -> ASGIApp:
         Route("/graphql", view),
         *graphiql.routes(root.printed()),
         *system.health.routes(),
+        *system.routes_of_payments,
     ]
     if system.outbox is not None:
         routes += outbox.routes(system.outbox)

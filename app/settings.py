@@ -17,6 +17,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from app.entrance_settings import EntranceSettings
 from app.origins import origin_written
+from app.payment_settings import PaymentSettings
 from domain.errors import TallystickError
 from domain.money import parse_credits
 from domain.units import MICROCREDITS_PER_CREDIT, Microcredits
@@ -42,7 +43,7 @@ def _origins(written: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(origin_written, written))
 
 
-class Settings(EntranceSettings):
+class Settings(EntranceSettings, PaymentSettings):
     """Every setting, by its name in the environment in lower case. Empty means left out."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)

@@ -17,6 +17,7 @@ SWEEP_SECONDS: Final = 2.0
 FORGET_SECONDS: Final = 600.0
 KEY_USES_SECONDS: Final = 10.0
 PARTITIONS_SECONDS: Final = 24 * 3_600.0
+PAYMENTS_SECONDS: Final = 15.0
 LINKS_KEPT_FOR: Final = timedelta(hours=1)
 SESSIONS_KEPT_FOR: Final = timedelta(days=30)
 _RETRY_SECONDS: Final = 60.0
@@ -48,6 +49,12 @@ class KeyUses(Protocol):
     async def write_uses(self) -> int: ...
 
 
+class Payments(Protocol):
+    """Unfinished payments, whose providers are asked how they stand."""
+
+    async def poll(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
     """Everything a process does unasked; any number of processes may do it at once."""
@@ -58,6 +65,7 @@ class Upkeep:
     key_uses: KeyUses
     texts_kept_for: timedelta
     leftovers: Leftovers
+    payments: Payments
     clock: Clock
 
     @asynccontextmanager
@@ -68,6 +76,7 @@ class Upkeep:
             _again_and_again("forget texts", self.forget_texts, FORGET_SECONDS),
             _again_and_again("write key uses", self.write_key_uses, KEY_USES_SECONDS),
             _again_and_again("forget sign-ins", self.forget_sign_ins, FORGET_SECONDS),
+            _again_and_again("ask about payments", self.payments.poll, PAYMENTS_SECONDS),
             _again_and_again("partitions", self.make_partitions, PARTITIONS_SECONDS),
         )
         tasks = [asyncio.create_task(work) for work in works]

@@ -1,13 +1,14 @@
 """The one place where the parts are joined into a system."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
 from asyncpg.pgproto import pgproto
+from starlette.routing import BaseRoute
 
 from adapters.mail.outbox import Outbox
 from adapters.models.routing import RoutedProvider
@@ -22,10 +23,10 @@ from app.key_authentication import KeyCallers
 from app.origins import Origins
 from app.price_list import AskableBooks
 from app.settings import Settings
+from app.tills import Tills, opened_tills
 from app.upkeep import Upkeep
 from domain.allowing import Rate
 from domain.asking import Asking
-from domain.offering import Offer
 from domain.price_book import FreshPrices
 from domain.recharging import Recharging
 from domain.running import Running
@@ -62,6 +63,8 @@ class System:
     """Whose pages may call."""
     outbox: Outbox | None
     """Mails to be read at a page of ours, if that is where they go."""
+    routes_of_payments: Sequence[BaseRoute]
+    """Where payment providers send their messages, and the sandbox's pages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,16 @@ async def wired(
                 address=address,
             )
         )
+        tills = await stack.enter_async_context(
+            opened_tills(
+                settings,
+                deployment,
+                books.engines,
+                clock=CLOCK,
+                address=address,
+                demo_mode=demo_mode,
+            )
+        )
         upkeep = Upkeep(
             sweeping=Sweeping(ledger=books.ledger, overdue=books.answers),
             partitions=books.answers,
@@ -122,11 +135,20 @@ async def wired(
             key_uses=books.keys,
             texts_kept_for=timedelta(hours=settings.answer_text_hours),
             leftovers=doors.leftovers,
+            payments=tills.paying,
             clock=CLOCK,
         )
         await stack.enter_async_context(upkeep.going_on())
         yield System(
-            services=_services(settings, books, running, tokens, provider, entrance.offer, doors),
+            services=_services(
+                settings,
+                books,
+                running,
+                tokens,
+                provider,
+                doors,
+                tills,
+            ),
             tokens=tokens,
             running=running,
             health=Health(lambda: reaching.faults(deployment.url, secret=deployment.secret)),
@@ -135,6 +157,7 @@ async def wired(
             else settings.introspection,
             origins=Origins.of(settings.allowed_origins),
             outbox=entrance.outbox,
+            routes_of_payments=tills.routes,
         )
 
 
@@ -170,12 +193,12 @@ def _services(
     running: Running,
     tokens: OwnTokens,
     provider: RoutedProvider,
-    offer: Offer,
     doors: Doors,
+    tills: Tills,
 ) -> Services:
     reads = AskableBooks(books.engines, provider.serves)
     return Services(
-        offer=offer,
+        offer=replace(doors.signing_in.offer, payment_providers=tuple(tills.paying.processors)),
         books=reads,
         asking=Asking(
             ledger=books.ledger,
@@ -187,6 +210,7 @@ def _services(
             runner=books.runner,
         ),
         recharging=Recharging(office=PostgresOffice(books.engines), clock=CLOCK),
+        paying=tills.paying,
         sessions=doors.signing_in,
         refreshing=doors.refreshing,
         passwords=doors.passwords,

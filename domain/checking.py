@@ -9,8 +9,8 @@ from domain.ledger import IDEMPOTENCY_KEY_LENGTH_MAX
 
 REASON_LENGTH_MAX: Final = 500
 RETURN_PATH_LENGTH_MAX: Final = 500
-_RETURN_PATH: Final = re.compile(r"/(?!/)[!-\[\]-~]*")
-"""Printable ASCII without a backslash, which browsers read as a slash."""
+_RETURN_PATH: Final = re.compile(r'/(?!/)[!"$-\[\]-~]*')
+"""Printable ASCII, but no backslash, which browsers read as a slash, and no fragment."""
 
 
 def raise_issues(*findings: Iterator[InputIssue]) -> None:
@@ -57,5 +57,6 @@ def issues_of_return_path(path: str | None) -> Iterator[InputIssue]:
         yield InputIssue(
             ("return_path",),
             'Must be a path of the web app, such as "/account": it begins with a single "/" and '
-            f"has at most {RETURN_PATH_LENGTH_MAX} printable characters, none of them a backslash.",
+            f"has at most {RETURN_PATH_LENGTH_MAX} printable characters, "
+            "none of them a backslash or #.",
         )

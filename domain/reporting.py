@@ -13,6 +13,7 @@ from uuid import UUID
 from domain.answers import Answer, AnswerStatus, UsageOutcome, UsageRecord
 from domain.identity import Account, AccountStatus, Role
 from domain.ledger import Balance, Entry, EntryKind, Hold, HoldStatus, Lot
+from domain.payments import Payment, PaymentStatus
 from domain.pricing import Model, Price
 from domain.units import (
     AccountId,
@@ -21,6 +22,7 @@ from domain.units import (
     HoldId,
     KeyNumber,
     ModelId,
+    PaymentId,
     PriceId,
     PurseId,
     UsageId,
@@ -106,6 +108,14 @@ class AnswerFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentFilter:
+    """Every given condition must hold."""
+
+    account_id: AccountId | None = None
+    statuses: frozenset[PaymentStatus] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountFilter:
     """Every given condition must hold; `search` is the start of an address or of a name."""
 
@@ -148,6 +158,15 @@ class Books(Protocol):
         self, reader: Reader, ids: Sequence[UsageId]
     ) -> dict[UsageId, UsageRecord]: ...
 
+    async def payments(
+        self, reader: Reader, ids: Sequence[PaymentId]
+    ) -> dict[PaymentId, Payment]: ...
+    async def payments_of_entries(
+        self, reader: Reader, ids: Sequence[EntryId]
+    ) -> dict[EntryId, PaymentId]:
+        """The payments that wrote these lines of the ledger."""
+        ...
+
     async def models(self, *, enabled_only: bool) -> list[Model]:
         """The price book with current prices, the default first, then by name. Public."""
         ...
@@ -174,6 +193,9 @@ class Books(Protocol):
     async def answer_page(
         self, reader: Reader, wanted: AnswerFilter, page: PageRequest
     ) -> Page[Answer]: ...
+    async def payment_page(
+        self, reader: Reader, wanted: PaymentFilter, page: PageRequest
+    ) -> Page[Payment]: ...
     async def account_page(
         self, reader: Reader, wanted: AccountFilter, page: PageRequest
     ) -> Page[Account]: ...

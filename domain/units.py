@@ -8,6 +8,8 @@ Microcredits = NewType("Microcredits", int)
 
 MICROCREDITS_PER_CREDIT: Final = 1_000_000
 
+NO_CREDITS: Final = Microcredits(0)
+
 MICROCREDITS_MAX: Final = Microcredits(2**62)
 """No single amount may exceed this, so that sums of a few never leave PostgreSQL's bigint."""
 
@@ -15,6 +17,7 @@ AccountId = NewType("AccountId", int)
 KeyNumber = NewType("KeyNumber", int)
 ModelId = NewType("ModelId", str)
 PriceId = NewType("PriceId", int)
+PackId = NewType("PackId", str)
 Moment = NewType("Moment", int)
 """Microseconds since 1970, strictly increasing within a purse: at once a time and a name.
 
@@ -77,6 +80,14 @@ class EntryId:
 @dataclass(frozen=True, slots=True, order=True)
 class UsageId:
     """A usage record, named by its purse and the moment it was written."""
+
+    purse: PurseId
+    moment: Moment
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PaymentId:
+    """A payment, named by the purse its credits go to and the moment its checkout began."""
 
     purse: PurseId
     moment: Moment

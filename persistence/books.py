@@ -4,10 +4,11 @@ from persistence.books_accounts import AccountReads
 from persistence.books_answers import AnswerReads
 from persistence.books_balances import BalanceReads
 from persistence.books_ledger import LedgerReads
+from persistence.books_payments import PaymentReads
 from persistence.books_prices import PriceReads
 
 
-class PostgresBooks(AccountReads, BalanceReads, LedgerReads, AnswerReads, PriceReads):
+class PostgresBooks(AccountReads, BalanceReads, LedgerReads, AnswerReads, PaymentReads, PriceReads):
     """All reads, each in a PostgreSQL transaction of its own with the reader's rights."""
 
     __slots__ = ()

@@ -37,12 +37,21 @@ from persistence.tables_ledger import (
     SweepMarkRow,
 )
 from persistence.tables_parts import SCHEMA, VIEW, HistoryRow
+from persistence.tables_payments import (
+    AlertRow,
+    PaymentEntryRow,
+    PaymentEventRow,
+    PaymentReversalRow,
+    PaymentRow,
+    SandboxChargeRow,
+)
 
 __all__ = [
     "SCHEMA",
     "VIEW",
     "AccountContactRow",
     "AccountRow",
+    "AlertRow",
     "AnswerReplyRow",
     "AnswerRow",
     "AnswerTextRow",
@@ -58,8 +67,13 @@ __all__ = [
     "MailedLinkRow",
     "ModelRow",
     "PasswordRow",
+    "PaymentEntryRow",
+    "PaymentEventRow",
+    "PaymentReversalRow",
+    "PaymentRow",
     "PriceRow",
     "PromisedMailRow",
+    "SandboxChargeRow",
     "SessionRow",
     "SweepMarkRow",
     "UsageHourRow",

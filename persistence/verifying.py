@@ -12,7 +12,8 @@ from domain.verifying import ROWS_MAX, Difference, Finding, Report
 from persistence.faults import telling_faults
 from persistence.roles import OWNER
 from persistence.verifying_defences import DEFENCES
-from persistence.verifying_rules import RULES, Rule
+from persistence.verifying_parts import Rule
+from persistence.verifying_rules import RULES
 
 CONNECT_SECONDS: Final = 5.0
 

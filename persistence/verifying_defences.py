@@ -10,7 +10,7 @@ from sqlalchemy import PrimaryKeyConstraint, Table
 
 from persistence.roles import OWNER, Login
 from persistence.tables import VIEW, metadata
-from persistence.verifying_rules import Rule
+from persistence.verifying_parts import Rule
 
 HISTORY: Final = (
     "entries",
@@ -18,6 +18,8 @@ HISTORY: Final = (
     "model_prices",
     "audit_entries",
     "idempotency_keys",
+    "payment_entries",
+    "payment_events",
 )
 """Tables whose rows are never changed or removed."""
 
@@ -29,7 +31,15 @@ _OF_DOMAINS: Final = (
 )
 _READABLE: Final = (
     "account_contacts", "answer_texts", "answers", "balances", "entries", "holds", "key_budgets",
-    "lots", "model_prices", "models", "sweep_mark", "usage_hours",
+    "lots", "model_prices", "models", "payment_entries", "sweep_mark", "usage_hours",
+)  # fmt: skip
+_FOR_ADMINS: Final = (
+    "accounts", "usage_records", "audit_entries", "payments", "payment_reversals", "payment_events",
+    "alerts",
+)  # fmt: skip
+_PAYMENT_COLUMNS: Final = (
+    "account_id", "moment", "key_number", "provider", "mode", "pack_id", "pack_name", "currency",
+    "price", "credits", "bonus", "status", "receipt_url", "paid_at", "entry_moment", "taken_back",
 )  # fmt: skip
 _ACCOUNT_COLUMNS: Final = ("id", "role", "status", "display_name", "is_demo", "created_at")
 _SECRET_COLUMNS: Final = ("secret_hash", "context_id")
@@ -39,6 +49,7 @@ _FUNCTIONS: Final = {
     Login.USER: (
         "caller_account_id", "caller_is_admin", "caller_key_number", "settle_purses_in_sight",
         "create_api_key", "update_api_key", "revoke_api_key", "fund_api_key",
+        "begin_payment",
     ),
     Login.ADMIN: (
         "caller_account_id", "caller_is_admin", "settle_purses_in_sight", "require_admin",
@@ -58,7 +69,12 @@ _FUNCTIONS: Final = {
         "forget_replies",
         "empty_revoked_keys",
     ),
-    Login.PAYMENTS: ("open_purse", "move_credits", "transfer_credits"),
+    Login.PAYMENTS: (
+        "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",
+        "find_charge", "find_customer", "payments_since", "may_look_at_payment",
+        "payments_to_look_at", "has_heard", "raise_alert", "sandbox_charge",
+        "sandbox_charges_since", "keep_sandbox_charge", "settle_payment",
+    ),
 }  # fmt: skip
 
 
@@ -69,13 +85,14 @@ def expected_grants() -> Iterator[str]:
         yield from (f"EXECUTE on {function} to {login}" for function in _FUNCTIONS[login])
     for name in _READABLE:
         yield f"SELECT on {name} to {Login.USER}"
-    for name in (*_READABLE, "accounts", "usage_records", "audit_entries"):
+    for name in (*_READABLE, *_FOR_ADMINS):
         yield f"SELECT on {name} to {Login.ADMIN}"
     yield from (f"SELECT on accounts.{name} to {Login.USER}" for name in _ACCOUNT_COLUMNS)
     for column in metadata.tables["tallystick.api_keys"].columns:
         if column.name not in _SECRET_COLUMNS:
             yield f"SELECT on api_keys.{column.name} to {Login.USER}"
             yield f"SELECT on api_keys.{column.name} to {Login.ADMIN}"
+    yield from (f"SELECT on payments.{name} to {Login.USER}" for name in _PAYMENT_COLUMNS)
     for column in metadata.tables["tallystick.usage_records"].columns:
         if column.name != "provider_cost":
             yield f"SELECT on usage_records.{column.name} to {Login.USER}"

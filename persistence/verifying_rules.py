@@ -3,18 +3,10 @@
 Each query answers with the rows that break its rule, by name, and with what is wrong about them.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A promise, and the query that finds every row breaking it; `given` are its $2 and on."""
-
-    promise: str
-    query: str
-    given: tuple[object, ...] = ()
-
+from persistence.verifying_parts import Rule
+from persistence.verifying_payments import PAYMENTS
 
 _BALANCES: Final = (
     Rule(
@@ -295,4 +287,4 @@ SELECT format('entries (%s, %s, %s)', r.account_id, r.reverses_moment, r.key_num
     ),
 )
 
-RULES: Final = (*_BALANCES, *_HOLDS, *_LOTS, *_USAGE, *_KEYS)
+RULES: Final = (*_BALANCES, *_HOLDS, *_LOTS, *_USAGE, *_KEYS, *PAYMENTS)

@@ -9,14 +9,16 @@ from domain.asking import Asked
 from domain.errors import Forbidden, Unauthenticated
 from domain.identity import Viewer
 from domain.offering import Offer
+from domain.packs import Assortment
 from domain.passwords import SettingPassword
+from domain.paying import Started, Wanted
 from domain.questions import Question
 from domain.recharging import Recharging
 from domain.refreshing import Refreshing
 from domain.reporting import Books, Reader
 from domain.signing_in import SigningIn
 from domain.suspending import Suspending
-from domain.units import OWN_CREDITS
+from domain.units import OWN_CREDITS, PaymentId
 
 
 class Asks(Protocol):
@@ -25,6 +27,17 @@ class Asks(Protocol):
     async def ask(
         self, viewer: Viewer, question: Question, key: str, wait_seconds: float
     ) -> Asked: ...
+
+
+class Sells(Protocol):
+    """Sells credits: see `domain.paying.Paying`."""
+
+    @property
+    def assortment(self) -> Assortment: ...
+
+    async def start(self, viewer: Viewer, wanted: Wanted, key: str) -> Started: ...
+    async def open_portal(self, viewer: Viewer, return_path: str | None) -> str: ...
+    async def look(self, payment_id: PaymentId) -> None: ...
 
 
 class FindsCallers(Protocol):
@@ -43,6 +56,7 @@ class Services:
     books: Books
     asking: Asks
     recharging: Recharging
+    paying: Sells
     sessions: SigningIn
     refreshing: Refreshing
     passwords: SettingPassword

@@ -7,8 +7,19 @@ from domain.answers import Answer, UsageRecord
 from domain.errors import LedgerFault
 from domain.identity import Account
 from domain.ledger import Balance, Entry, Hold, Lot
+from domain.payments import Payment
 from domain.pricing import Model, Price
-from domain.units import AccountId, AnswerId, EntryId, HoldId, ModelId, PriceId, PurseId, UsageId
+from domain.units import (
+    AccountId,
+    AnswerId,
+    EntryId,
+    HoldId,
+    ModelId,
+    PaymentId,
+    PriceId,
+    PurseId,
+    UsageId,
+)
 from resolvers.context import Context
 
 Name = TypeVar("Name")
@@ -29,6 +40,14 @@ async def holds(context: Context, ids: Sequence[HoldId]) -> list[Hold | None]:
 
 async def answers(context: Context, ids: Sequence[AnswerId]) -> list[Answer | None]:
     return _each(await context.services.books.answers(context.reader(), ids), ids)
+
+
+async def payments(context: Context, ids: Sequence[PaymentId]) -> list[Payment | None]:
+    return _each(await context.services.books.payments(context.reader(), ids), ids)
+
+
+async def payments_of_entries(context: Context, ids: Sequence[EntryId]) -> list[PaymentId | None]:
+    return _each(await context.services.books.payments_of_entries(context.reader(), ids), ids)
 
 
 async def usage_records(context: Context, ids: Sequence[UsageId]) -> list[UsageRecord | None]:

@@ -7,19 +7,26 @@ import strawberry
 
 import resolvers.ledger
 import resolvers.lookups
+import resolvers.payments
 import resolvers.usage
 import schema.balances
 import schema.ledger
+import schema.payments
 import schema.usage
 from domain import identity
 from domain.units import AccountId, PurseId
 from schema.enums import AccountStatus, Role
 from schema.filters import LedgerFilter, UsageFilter
 from schema.ids import account_name
-from schema.lazy import LazyBalance, LazyLedgerConnection, LazyUsageConnection
+from schema.lazy import (
+    LazyBalance,
+    LazyLedgerConnection,
+    LazyPaymentConnection,
+    LazyUsageConnection,
+)
 from schema.lookups import Lookups
 from schema.nodes import Node
-from schema.pages import EDGE, ENTRIES, FIRST, PAGE, USAGE, PageInfo, Read
+from schema.pages import EDGE, ENTRIES, FIRST, PAGE, PAYMENTS, USAGE, PageInfo, Read
 from schema.permissions import IsAdmin, IsUser
 
 
@@ -86,6 +93,14 @@ class Account(Node):
             self.lookups.context, self.account_id, wanted, request
         )
         return schema.ledger.LedgerConnection.of(Read(page, request, ENTRIES), self.lookups)
+
+    @strawberry.field(permission_classes=[IsUser])
+    async def payments(
+        self, first: int = FIRST, after: str | None = strawberry.UNSET
+    ) -> LazyPaymentConnection | None:
+        request = PAYMENTS.request(first, after)
+        page = await resolvers.payments.of_account(self.lookups.context, self.account_id, request)
+        return schema.payments.PaymentConnection.of(Read(page, request, PAYMENTS), self.lookups)
 
 
 @strawberry.type(description=EDGE)

@@ -6,12 +6,20 @@ import resolvers.accounts
 import resolvers.answers
 import resolvers.ledger
 import resolvers.models
+import resolvers.payments
 import resolvers.usage
 from schema.accounts import Account, AccountConnection
 from schema.answers import AnswerConnection
 from schema.auditing import AuditConnection
-from schema.enums import AnswerStatus, HoldStatus
-from schema.filters import AccountFilter, LedgerFilter, UsageFilter, wanted_answers, wanted_holds
+from schema.enums import AnswerStatus, HoldStatus, PaymentStatus
+from schema.filters import (
+    AccountFilter,
+    LedgerFilter,
+    UsageFilter,
+    wanted_answers,
+    wanted_holds,
+    wanted_payments,
+)
 from schema.holds import HoldConnection
 from schema.ids import account_named
 from schema.ledger import LedgerConnection
@@ -24,9 +32,11 @@ from schema.pages import (
     ENTRIES,
     FIRST,
     HOLDS,
+    PAYMENTS,
     USAGE,
     Read,
 )
+from schema.payments import PaymentConnection
 from schema.usage import UsageConnection
 
 
@@ -106,6 +116,19 @@ class Admin:
             self.lookups.context, wanted_answers(status), request
         )
         return AnswerConnection.of(Read(page, request, ANSWERS), self.lookups)
+
+    @strawberry.field
+    async def payments(
+        self,
+        first: int = FIRST,
+        after: str | None = strawberry.UNSET,
+        status: list[PaymentStatus] | None = strawberry.UNSET,
+    ) -> PaymentConnection:
+        request = PAYMENTS.request(first, after)
+        page = await resolvers.payments.of_everybody(
+            self.lookups.context, wanted_payments(status), request
+        )
+        return PaymentConnection.of(Read(page, request, PAYMENTS), self.lookups)
 
     @strawberry.field(description="All models, disabled ones included.")
     async def models(self) -> list[Model]:

@@ -12,18 +12,22 @@ from domain.answers import AnswerStatus, FinishReason, UsageOutcome
 from domain.errors import ProblemCode, ProviderFailure
 from domain.identity import AccountStatus, Role, Scope
 from domain.ledger import EntryKind, HoldStatus
+from domain.money import Currency
 from domain.offering import PaymentProvider, SignInMethod
+from domain.payments import PaymentStatus
 from domain.questions import MessageRole
 
 __all__ = [
     "Access",
     "AccountStatus",
     "AnswerStatus",
+    "Currency",
     "EntryKind",
     "FinishReason",
     "HoldStatus",
     "MessageRole",
     "PaymentProvider",
+    "PaymentStatus",
     "ProblemCode",
     "ProviderFailure",
     "Role",
@@ -76,6 +80,14 @@ _describe(
     SUPABASE="Access tokens issued by the deployment's Supabase project are accepted as they are.",
 )
 _describe(PaymentProvider, "PaymentProvider", "Who takes the payment.")
+_describe(Currency, "Currency", "ISO 4217 codes of the currencies that can be paid in.")
+_describe(
+    PaymentStatus,
+    "PaymentStatus",
+    "Where a payment stands. Credits are added exactly once, on SUCCEEDED.",
+    EXPIRED="The customer never finished.",
+    REVERSED="Refunded or disputed after it had succeeded.",
+)
 _describe(
     Role,
     "Role",

@@ -7,11 +7,19 @@ import strawberry
 
 from domain.checking import is_storable
 from domain.reporting import AccountFilter as WantedAccounts
-from domain.reporting import AnswerFilter, HoldFilter, Span
+from domain.reporting import AnswerFilter, HoldFilter, PaymentFilter, Span
 from domain.reporting import EntryFilter as WantedEntries
 from domain.reporting import UsageFilter as WantedUsage
 from domain.units import ModelId
-from schema.enums import AccountStatus, AnswerStatus, EntryKind, HoldStatus, Role, UsageOutcome
+from schema.enums import (
+    AccountStatus,
+    AnswerStatus,
+    EntryKind,
+    HoldStatus,
+    PaymentStatus,
+    Role,
+    UsageOutcome,
+)
 from schema.ids import account_named
 from schema.inputs import given
 from schema.pages import BadRequest
@@ -102,6 +110,11 @@ def wanted_holds(status: HoldStatus | None) -> HoldFilter:
 def wanted_answers(statuses: list[AnswerStatus] | None) -> AnswerFilter:
     given_statuses = given(statuses)
     return AnswerFilter(statuses=None if given_statuses is None else frozenset(given_statuses))
+
+
+def wanted_payments(statuses: list[PaymentStatus] | None) -> PaymentFilter:
+    given_statuses = given(statuses)
+    return PaymentFilter(statuses=None if given_statuses is None else frozenset(given_statuses))
 
 
 def _searchable(name: str, text: str) -> str:

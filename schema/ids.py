@@ -18,6 +18,7 @@ from domain.units import (
     KeyNumber,
     LotId,
     Moment,
+    PaymentId,
     PriceId,
     PurseId,
     UsageId,
@@ -51,6 +52,10 @@ def usage_name(usage_id: UsageId) -> ID:
 
 def lot_name(lot_id: LotId) -> ID:
     return _spelled("lot", _moment(lot_id.purse, lot_id.moment))
+
+
+def payment_name(payment_id: PaymentId) -> ID:
+    return _spelled("pay", _moment(payment_id.purse, payment_id.moment))
 
 
 def price_name(price_id: PriceId) -> ID:
@@ -99,6 +104,14 @@ def usage_named(name: str) -> UsageId | None:
             return None
         case purse, moment:
             return UsageId(purse, moment)
+
+
+def payment_named(name: str) -> PaymentId | None:
+    match _read_moment("pay", name):
+        case None:
+            return None
+        case purse, moment:
+            return PaymentId(purse, moment)
 
 
 def _number(number: int) -> bytes:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from schema.answers import Answer
     from schema.balances import Balance
     from schema.ledger import LedgerConnection, LedgerEntry
+    from schema.payments import Payment, PaymentConnection
     from schema.usage import UsageConnection, UsageRecord
 
 LazyAccount: TypeAlias = Annotated["Account", strawberry.lazy("schema.accounts")]
@@ -19,5 +20,9 @@ LazyAnswer: TypeAlias = Annotated["Answer", strawberry.lazy("schema.answers")]
 LazyBalance: TypeAlias = Annotated["Balance", strawberry.lazy("schema.balances")]
 LazyLedgerEntry: TypeAlias = Annotated["LedgerEntry", strawberry.lazy("schema.ledger")]
 LazyLedgerConnection: TypeAlias = Annotated["LedgerConnection", strawberry.lazy("schema.ledger")]
+LazyPayment: TypeAlias = Annotated["Payment", strawberry.lazy("schema.payments")]
+LazyPaymentConnection: TypeAlias = Annotated[
+    "PaymentConnection", strawberry.lazy("schema.payments")
+]
 LazyUsageRecord: TypeAlias = Annotated["UsageRecord", strawberry.lazy("schema.usage")]
 LazyUsageConnection: TypeAlias = Annotated["UsageConnection", strawberry.lazy("schema.usage")]

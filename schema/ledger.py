@@ -1,23 +1,26 @@
 """What changed balances."""
 
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 import strawberry
 
 import resolvers.lookups
 import schema.accounts
 import schema.answers
+import schema.payments
 from domain import ledger
 from domain.running import time_of
 from domain.units import EntryId, Microcredits
 from schema.enums import EntryKind
 from schema.ids import entry_name
-from schema.lazy import LazyAccount, LazyAnswer
+from schema.lazy import LazyAccount, LazyAnswer, LazyPayment
 from schema.lookups import Lookups
 from schema.nodes import Node
 from schema.pages import EDGE, PAGE, PageInfo, Read
 from schema.permissions import IsAdmin
+
+_OF_PAYMENTS: Final = frozenset({EntryKind.PURCHASE, EntryKind.CHARGEBACK})
 
 
 @strawberry.type(description="One line of the ledger. Immutable.")
@@ -57,6 +60,13 @@ class LedgerEntry(Node):
     @strawberry.field
     async def answer(self) -> LazyAnswer | None:
         return await schema.answers.Answer.of_id(self.entry.answer_id, self.lookups)
+
+    @strawberry.field
+    async def payment(self) -> LazyPayment | None:
+        if self.kind not in _OF_PAYMENTS:
+            return None
+        payment_id = await self.lookups.payments_of_entries.load(self.entry.id)
+        return await schema.payments.Payment.of_id(payment_id, self.lookups)
 
     @strawberry.field(description="The line this one takes back.")
     async def reverses(self) -> "LedgerEntry | None":

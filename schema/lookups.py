@@ -16,8 +16,19 @@ import resolvers.lookups
 from domain.answers import Answer, UsageRecord
 from domain.identity import Account
 from domain.ledger import Balance, Entry, Hold, Lot
+from domain.payments import Payment
 from domain.pricing import Model, Price
-from domain.units import AccountId, AnswerId, EntryId, HoldId, ModelId, PriceId, PurseId, UsageId
+from domain.units import (
+    AccountId,
+    AnswerId,
+    EntryId,
+    HoldId,
+    ModelId,
+    PaymentId,
+    PriceId,
+    PurseId,
+    UsageId,
+)
 from resolvers.context import Context
 
 Name = TypeVar("Name")
@@ -46,6 +57,14 @@ class Lookups:
     @cached_property
     def answers(self) -> DataLoader[AnswerId, Answer | None]:
         return self._gathered(resolvers.lookups.answers)
+
+    @cached_property
+    def payments(self) -> DataLoader[PaymentId, Payment | None]:
+        return self._gathered(resolvers.lookups.payments)
+
+    @cached_property
+    def payments_of_entries(self) -> DataLoader[EntryId, PaymentId | None]:
+        return self._gathered(resolvers.lookups.payments_of_entries)
 
     @cached_property
     def usage_records(self) -> DataLoader[UsageId, UsageRecord | None]:

@@ -5,9 +5,18 @@ import strawberry
 import resolvers.answers
 import resolvers.credits
 import resolvers.models
+import resolvers.payments
 from domain.errors import NotFound
 from domain.units import AccountId, ModelId
 from schema.asking import AskAIInput, AskAIResult, AskAISuccess
+from schema.checkout import (
+    OpenBillingPortalInput,
+    OpenBillingPortalResult,
+    OpenBillingPortalSuccess,
+    StartCheckoutInput,
+    StartCheckoutResult,
+    StartCheckoutSuccess,
+)
 from schema.credits import (
     AdjustCreditsInput,
     PostCreditsResult,
@@ -29,7 +38,7 @@ from schema.models import (
     SetModelPriceResult,
     SetModelPriceSuccess,
 )
-from schema.permissions import CanAsk, IsAdmin
+from schema.permissions import CanAsk, IsAdmin, IsUser
 from schema.status import StatusMutation
 
 
@@ -55,6 +64,28 @@ class Mutation(IdentityMutation, StatusMutation):
             wait_seconds=input.wait_seconds,
         )
         return AskAISuccess.of(asked, Lookups(info.context))
+
+    @strawberry.mutation(
+        description="Begin buying a credit pack; send the browser to the returned url.",
+        permission_classes=[IsUser],
+    )
+    async def start_checkout(
+        self, info: Info, input: StartCheckoutInput
+    ) -> StartCheckoutResult | None:
+        started = await resolvers.payments.start_checkout(
+            info.context, input.wanted(), input.idempotency_key
+        )
+        return StartCheckoutSuccess.of(started, Lookups(info.context))
+
+    @strawberry.mutation(
+        description="A link to Stripe's customer portal (receipts, cards).",
+        permission_classes=[IsUser],
+    )
+    async def open_billing_portal(
+        self, info: Info, input: OpenBillingPortalInput
+    ) -> OpenBillingPortalResult | None:
+        url = await resolvers.payments.open_billing_portal(info.context, given(input.return_path))
+        return OpenBillingPortalSuccess(url=url)
 
     @strawberry.mutation(description="Add credits to an account.", permission_classes=[IsAdmin])
     async def recharge_credits(

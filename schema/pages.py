@@ -62,6 +62,7 @@ ANSWERS: Final = Listing(b"a", 3)
 AUDIT: Final = Listing(b"d", 1)
 ENTRIES: Final = Listing(b"e", 3)
 HOLDS: Final = Listing(b"h", 3)
+PAYMENTS: Final = Listing(b"p", 3)
 USAGE: Final = Listing(b"u", 3)
 
 

@@ -5,6 +5,7 @@ import strawberry
 import resolvers.answers
 import resolvers.ledger
 import resolvers.models
+import resolvers.payments
 import resolvers.service
 import resolvers.usage
 from schema.administration import Admin
@@ -14,14 +15,15 @@ from schema.enums import AnswerStatus, HoldStatus
 from schema.filters import LedgerFilter, UsageFilter, wanted_answers, wanted_holds
 from schema.finding import find
 from schema.holds import HoldConnection
-from schema.ids import answer_named
+from schema.ids import answer_named, payment_named
 from schema.info import Info
 from schema.ledger import LedgerConnection
 from schema.lookups import Lookups
 from schema.models import Model
 from schema.nodes import Node
-from schema.pages import ANSWERS, ENTRIES, FIRST, HOLDS, USAGE, Read
-from schema.permissions import CanRead, IsAdmin, IsPublic
+from schema.pages import ANSWERS, ENTRIES, FIRST, HOLDS, PAYMENTS, USAGE, Read
+from schema.payments import CreditPack, Payment, PaymentConnection
+from schema.permissions import CanRead, IsAdmin, IsPublic, IsUser
 from schema.service import RateLimit, ServiceInfo
 from schema.sessions import Viewer
 from schema.usage import UsageConnection
@@ -135,6 +137,32 @@ class Query:
         models = await resolvers.models.askable(info.context)
         lookups = Lookups(info.context)
         return [Model.of(model, lookups) for model in models]
+
+    @strawberry.field(description="What can be bought.", permission_classes=[IsPublic])
+    def credit_packs(self, info: Info) -> list[CreditPack] | None:
+        assortment = info.context.services.paying.assortment
+        return [CreditPack.of(pack, assortment) for pack in resolvers.payments.packs(info.context)]
+
+    @strawberry.field(
+        description=(
+            "One payment, or null. Asking about a pending payment checks it with the provider."
+        ),
+        permission_classes=[IsUser],
+    )
+    async def payment(self, info: Info, id: strawberry.ID) -> Payment | None:
+        payment_id = payment_named(id)
+        if payment_id is None:
+            return None
+        payment = await resolvers.payments.own_payment(info.context, payment_id)
+        return None if payment is None else Payment.of(payment, Lookups(info.context))
+
+    @strawberry.field(description="Your purchases.", permission_classes=[IsUser])
+    async def payments(
+        self, info: Info, first: int = FIRST, after: str | None = strawberry.UNSET
+    ) -> PaymentConnection | None:
+        request = PAYMENTS.request(first, after)
+        page = await resolvers.payments.own(info.context, request)
+        return PaymentConnection.of(Read(page, request, PAYMENTS), Lookups(info.context))
 
     @strawberry.field(
         description="What this request cost and what is left in the window.",

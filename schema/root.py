@@ -14,6 +14,7 @@ from schema.answers import Answer
 from schema.holds import Hold
 from schema.ledger import LedgerEntry
 from schema.mutation import Mutation
+from schema.payments import Payment
 from schema.permissions import Auth, RoleRequired
 from schema.problems import HANDLERS
 from schema.query import Query
@@ -28,7 +29,7 @@ def build(kind: type[Served]) -> Served:
     schema = kind(
         query=Query,
         mutation=Mutation,
-        types=[Account, Answer, Hold, LedgerEntry, UsageRecord, Auth],
+        types=[Account, Answer, Hold, LedgerEntry, Payment, UsageRecord, Auth],
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
         exception_handlers=HANDLERS,
     )

@@ -9,7 +9,7 @@ from typing import Final, NewType
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
-from domain.money import MicroUSD, format_credits, format_usd, parse_credits, parse_usd
+from domain.money import MicroMoney, MicroUSD, format_credits, format_usd, parse_credits, parse_usd
 from domain.units import Microcredits
 
 Count = NewType("Count", int)
@@ -68,6 +68,15 @@ def format_count(count: Count) -> int:
     return parse_count(count)
 
 
+_DECIMAL: Final = strawberry.scalar(
+    name="Decimal",
+    description=(
+        'A plain decimal string, for example "19.99". Same syntax as Credits; used for money.'
+    ),
+    serialize=format_usd,
+    parse_value=parse_amount_of_usd,
+)
+
 SCALARS: Final[Mapping[object, ScalarDefinition]] = MappingProxyType(
     {
         Microcredits: strawberry.scalar(
@@ -80,15 +89,8 @@ SCALARS: Final[Mapping[object, ScalarDefinition]] = MappingProxyType(
             serialize=format_credits,
             parse_value=parse_amount_of_credits,
         ),
-        MicroUSD: strawberry.scalar(
-            name="Decimal",
-            description=(
-                'A plain decimal string, for example "19.99". Same syntax as Credits; '
-                "used for money."
-            ),
-            serialize=format_usd,
-            parse_value=parse_amount_of_usd,
-        ),
+        MicroUSD: _DECIMAL,
+        MicroMoney: _DECIMAL,
         datetime: strawberry.scalar(
             name="DateTime",
             description=(

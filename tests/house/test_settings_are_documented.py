@@ -27,5 +27,6 @@ def test_documented_defaults_are_the_real_ones() -> None:
     plain["AI_TIMEOUT_SECONDS"] = "120"
     plain["SIGN_UP_CREDITS"] = "1000"
     plain["AI_PRIVATE_NETWORK"] = "false"
+    plain["SUSPEND_WHILE_DISPUTED"] = "false"
 
     assert {name: said[name].strip("`") for name in plain} == plain

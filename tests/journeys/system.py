@@ -124,6 +124,7 @@ async def open_house(
             deployment,
             routed or RoutedProvider.in_process(simulated),
             demo_mode=demo_mode,
+            address="http://tallystick.test",
         ) as system,
         httpx2.AsyncClient(
             transport=httpx2.ASGITransport(application(system)),

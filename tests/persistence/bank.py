@@ -40,6 +40,7 @@ from persistence.keys import PostgresKeyRing, PostgresKeysInForce
 from persistence.ledger import PostgresLedger
 from persistence.office import PostgresOffice
 from persistence.operating import load_models, set_role
+from persistence.payments import PostgresPayments
 from persistence.pools import pool_of
 from persistence.postings import PostgresPostings
 from persistence.roles import Login, url_of
@@ -113,6 +114,7 @@ class Bank:
     key_ring: PostgresKeyRing
     keys: PostgresKeysInForce
     postings: PostgresPostings
+    payments: PostgresPayments
     ledger: PostgresLedger
     owner: asyncpg.Pool
     _numbers: "count[int]" = field(default_factory=count)
@@ -206,6 +208,7 @@ async def open_bank(url: str, secret: str) -> AsyncIterator[Bank]:
         ledger = PostgresLedger(
             url_of(Login.WORKER, url, secret=secret), runner=pgproto.UUID(uuid4().bytes)
         )
+        paying = await pool(Login.PAYMENTS)
         yield Bank(
             url=url,
             secret=secret,
@@ -215,7 +218,8 @@ async def open_bank(url: str, secret: str) -> AsyncIterator[Bank]:
             sessions=PostgresSessions(auth),
             key_ring=PostgresKeyRing(engines),
             keys=PostgresKeysInForce(auth, SystemClock()),
-            postings=PostgresPostings(await pool(Login.PAYMENTS)),
+            postings=PostgresPostings(paying),
+            payments=PostgresPayments(paying, engines),
             ledger=await stack.enter_async_context(ledger),
             owner=await stack.enter_async_context(asyncpg.create_pool(url, min_size=0, max_size=4)),
         )

@@ -9,7 +9,8 @@ class Damage:
 
     Names in braces stand for what the scene has: {account}, and the moments of its {grant}, of the
     {hold} that became an answer, of its {charge}, of the {refund} of that, and of an {open} hold;
-    {hour} is the hour of the charge.
+    {hour} is the hour of the charge. {buyer} has bought credits: {payment} is when that began,
+    {purchase} and {back} are its lines, of which the latter took back what was refunded.
     """
 
     done: str
@@ -290,6 +291,63 @@ DAMAGES = (
         "REVOKE EXECUTE ON FUNCTION move_credits FROM tallystick_payments",
         RIGHTS,
         "EXECUTE on move_credits to tallystick_payments",
+    ),
+)
+
+PAID_FOR = (
+    "A payment that succeeded has one purchase of its credits, and every purchase is paid for."
+)
+TAKEN_BACK = "What is taken back of a payment is what its refunds and disputes say, and no more."
+LINES = "The lines of a payment are its credits, less what was taken back and was there to take."
+OF_A_PAYMENT = "A line of a payment is a purchase or a chargeback, of a payment that is there."
+OWES = "What an account owes became owed by its payments and was not repaid yet."
+NO_ORPHANS = "A refund, a dispute and a message are of a payment that is there."
+BEGAN = "A payment began at a moment that its balance knows."
+
+DAMAGES_OF_PAYMENTS = (
+    Damage(
+        "UPDATE payments SET credits = credits + 1", PAID_FOR, "payments ({buyer}, {payment}, 0)"
+    ),
+    Damage(
+        "UPDATE entries SET kind = 'PURCHASE' WHERE moment = {grant}",
+        PAID_FOR,
+        "entries ({account}, {grant}, 0)",
+    ),
+    Damage(
+        "UPDATE payment_reversals SET amount = amount + 1",
+        TAKEN_BACK,
+        "payments ({buyer}, {payment}, 0)",
+    ),
+    Damage(
+        "UPDATE payments SET taken_back = taken_back - 1",
+        TAKEN_BACK,
+        "payments ({buyer}, {payment}, 0)",
+    ),
+    Damage(
+        "DELETE FROM payment_entries WHERE moment = {back}",
+        LINES,
+        "payments ({buyer}, {payment}, 0)",
+    ),
+    Damage(
+        "INSERT INTO payment_entries (account_id, moment, payment_moment)"
+        " VALUES ({account}, {charge}, {payment})",
+        OF_A_PAYMENT,
+        "payment_entries ({account}, {charge}, 0)",
+    ),
+    Damage(
+        "UPDATE payment_entries SET payment_moment = 5 WHERE moment = {back}",
+        OF_A_PAYMENT,
+        "payment_entries ({buyer}, {back}, 0)",
+    ),
+    Damage("UPDATE payments SET became_owed = 9", OWES, "balances ({buyer}, 0)"),
+    Damage("DELETE FROM payments", NO_ORPHANS, "payment_reversals ({buyer}, re_1)"),
+    Damage(
+        "UPDATE payment_events SET payment_moment = 5", NO_ORPHANS, "payment_events ({buyer}, evt)"
+    ),
+    Damage(
+        "UPDATE balances SET moment = 5 WHERE account_id = {buyer}",
+        BEGAN,
+        "payments ({buyer}, {payment}, 0)",
     ),
 )
 

@@ -115,7 +115,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def grant(self, *, number: int, amount: int, is_paid: bool, day: int | None) -> Call:
         key = next(self.keys)
         credit = Credit(
-            kind=EntryKind.PURCHASE if is_paid else EntryKind.RECHARGE,
+            kind=EntryKind.RECHARGE,
             amount=Microcredits(amount),
             is_paid=is_paid,
             expires_at=None if day is None else DOOMSDAY + timedelta(days=day),

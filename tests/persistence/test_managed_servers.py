@@ -132,7 +132,7 @@ async def _owe_and_repay(bank: Bank, purse: PurseId) -> None:
     taken_back = Debit(kind=EntryKind.CHARGEBACK, amount=Microcredits(900), may_owe=True)
     owing = await bank.postings.debit(purse, taken_back, once("chargeback"))
     assert (owing.balance.total, owing.balance.owed) == (0, 200)
-    paid = Credit(kind=EntryKind.PURCHASE, amount=Microcredits(900), is_paid=True)
+    paid = Credit(kind=EntryKind.RECHARGE, amount=Microcredits(900), is_paid=True)
     assert (await bank.postings.grant(purse, paid, once("purchase"))).balance.total == 700
 
 

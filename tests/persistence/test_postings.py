@@ -11,7 +11,7 @@ from domain.units import MICROCREDITS_MAX, AccountId, KeyNumber, Microcredits, P
 from persistence.verifying import verify
 from tests.persistence.bank import Bank, Customer
 
-PURCHASE = Credit(kind=EntryKind.PURCHASE, amount=Microcredits(50), is_paid=True)
+PURCHASE = Credit(kind=EntryKind.RECHARGE, amount=Microcredits(50), is_paid=True)
 CHARGEBACK = Debit(kind=EntryKind.CHARGEBACK, amount=Microcredits(50), may_owe=True)
 ONCE = Once.of("a test", "1", "input")
 NOBODYS = PurseId(AccountId(7))

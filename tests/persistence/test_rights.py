@@ -18,6 +18,7 @@ from persistence.roles import OWNER, Login
 from persistence.tables import BalanceRow
 from tests.persistence.bank import MODEL, RATES, SUSPEND, Bank
 from tests.persistence.intruder import DENIED, REFUSED, intruding, owning
+from tests.persistence.orders import buyer, message
 
 RECHARGE = (
     "SELECT tallystick.post_by_admin($1, 'RECHARGE', 5, NULL, 'mine', 'rechargeCredits',"
@@ -32,7 +33,8 @@ SELECT statement
        format('DELETE FROM tallystick.%I', relname),
        format('TRUNCATE tallystick.%I', relname)]) AS statement
  WHERE relnamespace = 'tallystick'::regnamespace
-   AND (relname IN ('entries', 'usage_records', 'model_prices', 'audit_entries', 'idempotency_keys')
+   AND (relname IN ('entries', 'usage_records', 'model_prices', 'audit_entries', 'idempotency_keys',
+                     'payment_entries', 'payment_events')
         OR pg_class.oid IN (SELECT tableoid FROM tallystick.entries
                             UNION SELECT tableoid FROM tallystick.usage_records))
 """
@@ -160,12 +162,13 @@ async def test_history_is_never_changed_by_anybody(bank: Bank, role: str) -> Non
         reason="a test",
         once=Once.of("refundCharge", "1"),
     )
+    await (await buyer(bank)).is_told(heard=message("evt"))
     changes = [row["statement"] for row in await bank.owner.fetch(CHANGES_OF_HISTORY)]
 
     async with owning(bank, role) as intruder:
         outcomes = {change: await intruder.attempt(change) for change in changes}
 
-    assert len(changes) == 3 * (5 + 2)
+    assert len(changes) == 3 * (7 + 2)
     assert outcomes == dict.fromkeys(changes, REFUSED)
 
 

@@ -5,25 +5,28 @@ from uuid import uuid4
 
 import pytest
 
+from domain.payments import judged
 from domain.reporting import EntryFilter, PageRequest
 from persistence.roles import OWNER, Login
 from tests.persistence.bank import SUSPEND, Bank, Customer
 from tests.persistence.intruder import DENIED, intruding
+from tests.persistence.orders import NOW, ORDER, once, standing
 from tests.persistence.programs import make_program
 
 PERSONAL = (
     "account_contacts", "balances", "entries", "holds", "lots", "answer_texts", "answers",
-    "usage_hours", "key_budgets",
+    "usage_hours", "key_budgets", "payment_entries",
 )  # fmt: skip
 """Tables of which customers read their own rows, every column."""
 
-READABLE = (*PERSONAL, "accounts", "usage_records", "api_keys")
+READABLE = (*PERSONAL, "accounts", "usage_records", "api_keys", "payments")
 """All tables with rows of customers that somebody may read."""
 
 EVERYTHING = (
     *READABLE, "models", "model_prices", "sweep_mark", "sessions",
     "answer_replies", "idempotency_keys", "audit_entries", "alembic_version", "passwords",
-    "promised_mails", "mailed_links",
+    "promised_mails", "mailed_links", "payment_reversals", "payment_events", "alerts",
+    "sandbox_charges",
 )  # fmt: skip
 
 TABLES = """
@@ -57,6 +60,7 @@ MAY_CALL = {
     Login.USER: {
         "caller_account_id", "caller_is_admin", "caller_key_number", "settle_purses_in_sight",
         "create_api_key", "update_api_key", "revoke_api_key", "fund_api_key",
+        "begin_payment",
     },
     Login.ADMIN: {
         "caller_account_id", "caller_is_admin", "settle_purses_in_sight", "require_admin",
@@ -76,7 +80,12 @@ MAY_CALL = {
         "forget_replies",
         "empty_revoked_keys",
     },
-    Login.PAYMENTS: {"open_purse", "move_credits", "transfer_credits"},
+    Login.PAYMENTS: {
+        "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",
+        "find_charge", "find_customer", "payments_since", "may_look_at_payment",
+        "payments_to_look_at", "has_heard", "raise_alert", "sandbox_charge",
+        "sandbox_charges_since", "keep_sandbox_charge", "settle_payment",
+    },
 }  # fmt: skip
 
 LEAK = """
@@ -99,10 +108,15 @@ async def test_a_login_without_a_session_reads_what_is_public_and_nothing_else(b
         "accounts": DENIED,
         "usage_records": DENIED,
         "api_keys": DENIED,
+        "payments": DENIED,
         "sessions": DENIED,
         "answer_replies": DENIED,
         "idempotency_keys": DENIED,
         "audit_entries": DENIED,
+        "payment_reversals": DENIED,
+        "payment_events": DENIED,
+        "alerts": DENIED,
+        "sandbox_charges": DENIED,
         "alembic_version": DENIED,
         "passwords": DENIED,
         "promised_mails": DENIED,
@@ -124,10 +138,15 @@ async def test_the_administrators_login_without_a_session_reads_nothing(bank: Ba
         "accounts": 0,
         "usage_records": 0,
         "api_keys": DENIED,
+        "payments": 0,
         "sessions": DENIED,
         "answer_replies": DENIED,
         "idempotency_keys": DENIED,
         "audit_entries": 0,
+        "payment_reversals": 0,
+        "payment_events": 0,
+        "alerts": 0,
+        "sandbox_charges": DENIED,
         "alembic_version": DENIED,
         "passwords": DENIED,
         "promised_mails": DENIED,
@@ -376,4 +395,6 @@ async def _customer_with_history(bank: Bank) -> Customer:
     await bank.answer(customer.purse)
     await bank.ask(customer.purse)
     await make_program(bank, customer, budget=5)
+    payment = (await bank.payments.begin(customer.session_id, ORDER, once("k"))).payment
+    await bank.payments.settle(payment, judged(payment, standing(payment), now=NOW))
     return customer

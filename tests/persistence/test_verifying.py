@@ -11,8 +11,15 @@ from domain.verifying import Report
 from persistence.verifying import verify
 from persistence.verifying_defences import DEFENCES
 from persistence.verifying_rules import RULES
+from tests.persistence import orders
 from tests.persistence.bank import Bank
-from tests.persistence.damages import DAMAGES, DAMAGES_OF_ROLES, SUM, Damage
+from tests.persistence.damages import (
+    DAMAGES,
+    DAMAGES_OF_PAYMENTS,
+    DAMAGES_OF_ROLES,
+    SUM,
+    Damage,
+)
 
 FIRST_ENTRY = "SELECT min(moment) FROM tallystick.entries WHERE account_id = $1"
 HOUR = "SELECT date_trunc('hour', to_timestamp($1::bigint / 1000000), 'UTC')::text"
@@ -20,7 +27,8 @@ FIRST_HOLD = "SELECT min(moment) FROM tallystick.holds WHERE account_id = $1"
 
 
 def test_every_rule_is_tried() -> None:
-    tried = {damage.promise for damage in DAMAGES} | {damage[2] for damage in DAMAGES_OF_ROLES}
+    planted = (*DAMAGES, *DAMAGES_OF_PAYMENTS)
+    tried = {damage.promise for damage in planted} | {damage[2] for damage in DAMAGES_OF_ROLES}
 
     assert tried == {rule.promise for rule in (*RULES, *DEFENCES)}
 
@@ -31,10 +39,12 @@ async def test_books_in_use_are_right(bank: Bank) -> None:
     report = await verify(bank.url)
 
     assert report.is_clean, report.lines()
-    assert report.lines() == ["The books are right: 30 rules hold over 3 entries."]
+    assert report.lines() == ["The books are right: 37 rules hold over 5 entries."]
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: f"{damage.done}: {damage.row}")
+@pytest.mark.parametrize(
+    "damage", [*DAMAGES, *DAMAGES_OF_PAYMENTS], ids=lambda damage: f"{damage.done}: {damage.row}"
+)
 async def test_what_is_wrong_is_named(bank: Bank, damage: Damage) -> None:
     scene = await _scene(bank)
 
@@ -98,7 +108,15 @@ async def _scene(bank: Bank) -> dict[str, object]:
         once=Once.of("refundCharge", "1"),
     )
     in_progress = await bank.ask(customer.purse)
+    bought = await orders.buyer(bank)
+    await bought.is_told(orders.refund(100), heard=orders.message("evt"))
+    lines = "SELECT moment FROM tallystick.payment_entries ORDER BY moment"
+    purchase, back = [row["moment"] for row in await bank.owner.fetch(lines)]
     return {
+        "buyer": bought.customer.account_id,
+        "payment": bought.payment.id.moment,
+        "purchase": purchase,
+        "back": back,
         "account": customer.account_id,
         "grant": await bank.owner.fetchval(FIRST_ENTRY, customer.account_id),
         "hold": await bank.owner.fetchval(FIRST_HOLD, customer.account_id),

@@ -9,6 +9,7 @@ from uuid import UUID
 from domain.answers import Answer, UsageRecord
 from domain.identity import Account
 from domain.ledger import Balance, Entry, Hold, Lot
+from domain.payments import Payment
 from domain.pricing import Model, Price
 from domain.reporting import (
     AccountFilter,
@@ -18,6 +19,7 @@ from domain.reporting import (
     HoldFilter,
     Page,
     PageRequest,
+    PaymentFilter,
     Reader,
     Span,
     UsageFilter,
@@ -29,6 +31,7 @@ from domain.units import (
     EntryId,
     HoldId,
     ModelId,
+    PaymentId,
     PriceId,
     PurseId,
     UsageId,
@@ -36,7 +39,7 @@ from domain.units import (
 
 Name = TypeVar("Name")
 Item = TypeVar("Item")
-HistoryId = HoldId | AnswerId | EntryId | UsageId
+HistoryId = HoldId | AnswerId | EntryId | UsageId | PaymentId
 
 
 class Historic(Protocol):
@@ -61,6 +64,7 @@ class FakeBooks:
     kept_holds: dict[HoldId, Hold] = field(default_factory=dict)
     kept_answers: dict[AnswerId, Answer] = field(default_factory=dict)
     kept_records: dict[UsageId, UsageRecord] = field(default_factory=dict)
+    kept_payments: dict[PaymentId, Payment] = field(default_factory=dict)
     kept_models: dict[ModelId, Model] = field(default_factory=dict)
     kept_prices: dict[PriceId, Price] = field(default_factory=dict)
     earlier_prices: dict[ModelId, list[Price]] = field(default_factory=dict)
@@ -89,6 +93,19 @@ class FakeBooks:
         self, reader: Reader, ids: Sequence[UsageId]
     ) -> dict[UsageId, UsageRecord]:
         return self._found("usage_records", self.kept_records, ids, reader, _owner)
+
+    async def payments(self, reader: Reader, ids: Sequence[PaymentId]) -> dict[PaymentId, Payment]:
+        return self._found("payments", self.kept_payments, ids, reader, _owner)
+
+    async def payments_of_entries(
+        self, reader: Reader, ids: Sequence[EntryId]
+    ) -> dict[EntryId, PaymentId]:
+        self.reads["payments_of_entries"] += 1
+        return {
+            payment.entry_id: payment.id
+            for payment in self.kept_payments.values()
+            if payment.entry_id is not None and payment.entry_id in ids
+        }
 
     async def models(self, *, enabled_only: bool) -> list[Model]:
         self.reads["models"] += 1
@@ -144,6 +161,16 @@ class FakeBooks:
             if wanted.statuses is None or answer.status in wanted.statuses
         )
         return self._page("answer_page", matching, reader, page)
+
+    async def payment_page(
+        self, reader: Reader, wanted: PaymentFilter, page: PageRequest
+    ) -> Page[Payment]:
+        matching = (
+            payment
+            for payment in _of(wanted.account_id, self.kept_payments.values())
+            if wanted.statuses is None or payment.status in wanted.statuses
+        )
+        return self._page("payment_page", matching, reader, page)
 
     async def account_page(
         self, reader: Reader, wanted: AccountFilter, page: PageRequest

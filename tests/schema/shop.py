@@ -45,6 +45,7 @@ from tests.domain.entrance import (
 )
 from tests.schema.books import FakeBooks
 from tests.schema.office import MOMENT, NOON, FakeAsking, FakeCallers, FakeOffice
+from tests.schema.selling import FakeSelling
 
 CREDIT = 1_000_000
 SCHEMA = root.build(strawberry.Schema)
@@ -117,10 +118,12 @@ class Shop:
     asking: FakeAsking = field(init=False)
     office: FakeOffice = field(init=False)
     doors: FakeDoors = field(init=False)
+    selling: FakeSelling = field(init=False)
 
     def __post_init__(self) -> None:
         self.asking = FakeAsking(self.books)
         self.office = FakeOffice(self.books)
+        self.selling = FakeSelling(self.books)
         open_account(self.books, ADA, email="ada@example.test")
         open_account(self.books, BOB, email="bob@example.test")
         open_account(self.books, EVE, email="eve@example.test")
@@ -149,6 +152,7 @@ class Shop:
             suspending=Suspending(
                 FakeStatusOffice(lambda session_id: self.books.sessions[session_id], self._change)
             ),
+            paying=self.selling,
             callers=self.callers,
             points=self.points,
         )

@@ -34,6 +34,7 @@ CALLERS = {
     "an administrator": EVE,
     "an administrator's key": EVES_KEY,
 }
+SESSIONS = {"a user", "an administrator"}
 READS = {"a user", "a key that reads", "an administrator", "an administrator's key"}
 ASKS = {"a user", "a key that asks", "an administrator", "an administrator's key"}
 EVERYBODY = set(CALLERS)
@@ -52,6 +53,9 @@ ROOTS = {
     '{ answer(id: "x") { id } }': READS,
     "{ answers { nodes { id } } }": READS,
     '{ node(id: "x") { id } }': READS,
+    "{ creditPacks { id } }": EVERYBODY,
+    '{ payment(id: "x") { id } }': SESSIONS,
+    "{ payments { nodes { id } } }": SESSIONS,
     "{ admin { __typename } }": ADMIN,
     "mutation { startDemoSession { __typename } }": EVERYBODY,
     'mutation { signUp(input: { email: "x" }) { __typename } }': EVERYBODY,
@@ -65,6 +69,9 @@ ROOTS = {
     'mutation { reinstateAccount(input: { accountId: "x", reason: "r" }) { __typename } }': ADMIN,
     'mutation { askAI(input: { messages: { content: "Hi" }, idempotencyKey: "k" })'
     " { __typename } }": ASKS,
+    'mutation { startCheckout(input: { packId: "x", provider: STRIPE, idempotencyKey: "k" })'
+    " { __typename } }": SESSIONS,
+    "mutation { openBillingPortal(input: {}) { __typename } }": SESSIONS,
     'mutation { rechargeCredits(input: { accountId: "x", amount: 1, reason: "r",'
     ' idempotencyKey: "k" }) { __typename } }': ADMIN,
     'mutation { adjustCredits(input: { accountId: "x", amount: 1, reason: "r",'

@@ -1,0 +1,1 @@
+"""Payment providers, and the sandbox that stands in for them."""

@@ -1,0 +1,122 @@
+"""Who takes payments here: the providers whose keys are configured, or in demo mode the sandbox."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.routing import BaseRoute
+
+from adapters.pack_list import read_packs
+from adapters.payments.sandbox import SandboxProcessor
+from app.deployment import Deployment
+from app.sandbox import SandboxPages
+from app.settings import Settings, UnsafeSettings
+from app.webhooks import Webhooks
+from domain.charging import PaymentProcessor
+from domain.money import Currency
+from domain.offering import PaymentProvider
+from domain.outside import Clock
+from domain.packs import Assortment, CreditPack
+from domain.paying import Paying
+from persistence.books import PostgresBooks
+from persistence.engine import Engines
+from persistence.payments import PostgresPayments
+from persistence.pools import pool_of
+from persistence.roles import Login
+from persistence.sandbox import PostgresSandboxTill
+from schema.ids import payment_name
+
+_CONNECTIONS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tills:
+    """What sells credits, and the pages and doors that belong to it."""
+
+    paying: Paying
+    routes: Sequence[BaseRoute]
+
+
+@asynccontextmanager
+async def opened_tills(
+    settings: Settings,
+    deployment: Deployment,
+    engines: Engines,
+    *,
+    clock: Clock,
+    address: str,
+    demo_mode: bool,
+) -> AsyncIterator[Tills]:
+    """Take payments until this is left.
+
+    Checkout pages lead back to `address`, where this process serves, unless APP_URL names the web
+    app. Raises SettingsFileError or UnsafeSettings.
+    """
+    packs = read_packs(settings.packs_file)
+    refuse_lost_customers(settings)
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            pool_of(Login.PAYMENTS, deployment.url_of(Login.PAYMENTS), connections_max=_CONNECTIONS)
+        )
+        till = PostgresSandboxTill(pool)
+        processors = _processors(
+            stack, settings, till, address=address, secret=deployment.secret, demo_mode=demo_mode
+        )
+        books = PostgresPayments(pool, engines)
+        paying = Paying(
+            books=books,
+            processors=processors,
+            assortment=_assortment(settings, packs, processors),
+            alerts=books,
+            contacts=PostgresBooks(engines),
+            clock=clock,
+            origin=settings.app_url or address,
+            name_of=payment_name,
+            suspends_while_disputed=settings.suspend_while_disputed,
+        )
+        pages = SandboxPages(till=till, paying=paying, clock=clock)
+        is_sandbox = any(isinstance(each, SandboxProcessor) for each in processors.values())
+        yield Tills(
+            paying=paying,
+            routes=(*Webhooks(paying).routes(), *(pages.routes() if is_sandbox else ())),
+        )
+
+
+def refuse_lost_customers(settings: Settings) -> None:
+    """Raise UnsafeSettings when buyers would be sent back to an address nobody else reaches."""
+    if settings.takes_payments and settings.app_url is None and not settings.is_local:
+        raise UnsafeSettings(
+            "Payments are taken, so APP_URL has to name the web app that checkout pages lead "
+            "back to, such as https://app.example.com."
+        )
+
+
+def _processors(
+    stack: AsyncExitStack,
+    settings: Settings,
+    till: PostgresSandboxTill,
+    *,
+    address: str,
+    secret: str,
+    demo_mode: bool,
+) -> Mapping[PaymentProvider, PaymentProcessor]:
+    del stack
+    if settings.takes_payments or not demo_mode:
+        return {}
+    return {
+        provider: SandboxProcessor(provider=provider, till=till, origin=address, secret=secret)
+        for provider in PaymentProvider
+    }
+
+
+def _assortment(
+    settings: Settings,
+    packs: Sequence[CreditPack],
+    processors: Mapping[PaymentProvider, PaymentProcessor],
+) -> Assortment:
+    taken: Mapping[PaymentProvider, Sequence[Currency]] = {
+        PaymentProvider.STRIPE: settings.stripe_currencies,
+        PaymentProvider.PAYSTACK: settings.paystack_currencies,
+    }
+    return Assortment(packs, {provider: taken[provider] for provider in processors})

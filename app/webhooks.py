@@ -1,0 +1,70 @@
+"""Where payment providers send their messages: believed by their signature, dealt with to the end.
+
+A message that has been dealt with is answered 200, one that could not be is answered 503, so that
+its sender tries again, and one that is not authentic 400. None of the answers says why.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from app.errors import Refused
+from app.http import read_body
+from app.logging import kind_and_places
+from domain.charging import NotAuthentic, ProcessorFailed
+from domain.errors import Problem
+from domain.offering import PaymentProvider
+from domain.paying import Paying
+
+BODY_BYTES_MAX: Final = 512 * 1_024
+BODY_SECONDS_MAX: Final = 10.0
+
+_log = structlog.get_logger("webhooks")
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """Hears the providers of this deployment."""
+
+    paying: Paying
+
+    def routes(self) -> Sequence[BaseRoute]:
+        return (
+            Route("/webhooks/stripe", self.stripe, methods=["POST"]),
+            Route("/webhooks/paystack", self.paystack, methods=["POST"]),
+        )
+
+    async def stripe(self, request: Request) -> Response:
+        return await self._hear(PaymentProvider.STRIPE, request)
+
+    async def paystack(self, request: Request) -> Response:
+        return await self._hear(PaymentProvider.PAYSTACK, request)
+
+    async def _hear(self, provider: PaymentProvider, request: Request) -> Response:
+        try:
+            body = await read_body(
+                request.scope,
+                request.receive,
+                bytes_max=BODY_BYTES_MAX,
+                seconds_max=BODY_SECONDS_MAX,
+            )
+            await self.paying.hear(provider, body, request.headers)
+        except Refused as refused:
+            return _told(refused.status)
+        except NotAuthentic as error:
+            _log.warning("webhook rejected", provider=provider, reason=str(error))
+            return _told(HTTPStatus.BAD_REQUEST)
+        except (ProcessorFailed, Problem) as error:
+            _log.warning("webhook postponed", provider=provider, **kind_and_places(error))
+            return _told(HTTPStatus.SERVICE_UNAVAILABLE)
+        return _told(HTTPStatus.OK)
+
+
+def _told(status: HTTPStatus) -> Response:
+    return PlainTextResponse(status.phrase, status_code=status)
