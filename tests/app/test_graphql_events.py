@@ -13,7 +13,7 @@ from tests.app.streaming import Json, listening
 from tests.app.toy import ADA, SECRET, Toy
 
 Address = tuple[str, int]
-SOON = 5.0
+SOON = 20.0
 
 # What clients of today send, queries and streams.
 URQL_QUERY = (

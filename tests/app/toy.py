@@ -313,7 +313,7 @@ class Toy:
     people: dict[str, Viewer] = field(default_factory=lambda: dict(PEOPLE))
     done: list[str] = field(default_factory=list)
     """What the mutations did."""
-    init_seconds_max: float = 5.0
+    init_seconds_max: float = 20.0
     look_seconds: float = 60.0
     view: "GraphQLView[ToyContext]" = field(init=False)
 
