@@ -106,7 +106,12 @@ async def _serve(
             trusted_proxies=list(settings.trusted_proxies),
         )
         config.timeout_graceful_shutdown = settings.shutdown_seconds
-        serving = Server(config, when_ready=when_ready, when_stopping=when_stopping)
+
+        def stopping() -> None:
+            system.runner.close()
+            when_stopping()
+
+        serving = Server(config, when_ready=when_ready, when_stopping=stopping)
         await serving.serve(sockets=[listener])
         # Whoever waits for an answer kept its connection so far; now those that nobody waits for.
-        await system.running.stop(within_seconds=max(0.0, serving.ends_at - monotonic()))
+        await system.runner.drain(within_seconds=max(0.0, serving.ends_at - monotonic()))

@@ -66,7 +66,11 @@ class Settings(EntranceSettings, PaymentSettings):
     ai_private_network: bool = False
     ai_routes_file: Path | None = None
     ai_timeout_seconds: float = Field(default=120, ge=1, le=3_600)
+    ai_idle_seconds: float = Field(default=60, gt=0, le=3_600)
     answers_at_once: int = Field(default=1_000, ge=1, le=100_000)
+    answers_waiting_max: int = Field(default=1_000, ge=0, le=1_000_000)
+    answer_waiting_seconds: int = Field(default=600, ge=1, le=86_400)
+    lease_seconds: int = Field(default=15, ge=2, le=300)
     answer_text_hours: int = Field(default=24, ge=1, le=24 * 366)
 
     models_file: Path = _CHECKOUT / "models.toml"
@@ -78,6 +82,7 @@ class Settings(EntranceSettings, PaymentSettings):
 
     points_per_minute: int = Field(default=10_000, ge=1_000, le=100_000_000)
     asks_per_minute: int = Field(default=60, ge=1, le=1_000_000)
+    free_cancels_per_minute: int = Field(default=10, ge=1, le=1_000_000)
     introspection: bool | None = None
 
     log_format: Literal["json", "console"] | None = None

@@ -22,12 +22,16 @@ from app.health import Health
 from app.key_authentication import KeyCallers
 from app.origins import Origins
 from app.price_list import AskableBooks
+from app.runner import Runner
 from app.settings import Settings
 from app.tills import Tills, opened_tills
 from app.upkeep import Upkeep
 from domain.allowing import Rate
 from domain.asking import Asking
+from domain.canceling import Canceling
+from domain.leasing import Lease
 from domain.price_book import FreshPrices
+from domain.queueing import Queueing
 from domain.recharging import Recharging
 from domain.running import Running
 from domain.sweeping import Sweeping
@@ -37,9 +41,11 @@ from persistence.engine import Engines
 from persistence.forgetting import PostgresTexts
 from persistence.keys import PostgresKeysInForce
 from persistence.ledger import PostgresLedger
+from persistence.notify import Notices
 from persistence.office import PostgresOffice
 from persistence.pools import pool_of
 from persistence.roles import Login
+from persistence.runners import PostgresRunners
 from persistence.sessions import PostgresSessions
 from resolvers.context import Services
 from schema.ids import account_name
@@ -47,7 +53,7 @@ from schema.ids import account_name
 CLOCK: Final = SystemClock()
 _MINUTE: Final = timedelta(minutes=1)
 _AUTH_CONNECTIONS: Final = 3
-_WORKER_CONNECTIONS: Final = 2
+_WORKER_CONNECTIONS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +63,8 @@ class System:
     services: Services
     tokens: OwnTokens
     running: Running
+    runner: Runner
+    notices: Notices
     health: Health
     is_introspection_open: bool
     origins: Origins
@@ -76,6 +84,8 @@ class _Books:
     ledger: PostgresLedger
     engines: Engines
     answers: PostgresAnswers
+    runners: PostgresRunners
+    notices: Notices
     texts: PostgresTexts
     sessions: PostgresSessions
     keys: PostgresKeysInForce
@@ -92,20 +102,13 @@ async def wired(
 ) -> AsyncIterator[System]:
     """Join the parts on a database that is ready, keep it in order meanwhile, and close them.
 
-    Answers still in progress when it is left are ended, and their credits released. `address` is
-    where this process serves.
+    Answers still in progress when it is left wait again, or end with their credits released.
+    `address` is where this process serves.
     """
     entrance = entrance_of(settings, demo_mode=demo_mode, clock=CLOCK)
     async with AsyncExitStack() as stack:
         books = await _opened(stack, settings, deployment)
         stack.push_async_callback(provider.aclose)
-        running = Running(
-            ledger=books.ledger,
-            provider=provider,
-            deadline_seconds=settings.ai_timeout_seconds,
-            runs_max=settings.answers_at_once,
-        )
-        stack.push_async_callback(running.stop, within_seconds=0)
         tokens = OwnTokens(deployment.secret, clock=CLOCK, name_of=account_name)
         doors = await stack.enter_async_context(
             opened_doors(
@@ -128,8 +131,12 @@ async def wired(
                 demo_mode=demo_mode,
             )
         )
+        runner = _runner(settings, books, provider)
+        runner.listen()
+        await stack.enter_async_context(books.notices.going_on())
+        await stack.enter_async_context(runner.going_on())
         upkeep = Upkeep(
-            sweeping=Sweeping(ledger=books.ledger, overdue=books.answers),
+            sweeping=Sweeping(ledger=books.ledger, overdue=books.answers, lost=runner.lease),
             partitions=books.answers,
             texts=books.texts,
             key_uses=books.keys,
@@ -143,14 +150,16 @@ async def wired(
             services=_services(
                 settings,
                 books,
-                running,
+                runner,
                 tokens,
                 provider,
                 doors,
                 tills,
             ),
             tokens=tokens,
-            running=running,
+            running=runner.running,
+            runner=runner,
+            notices=books.notices,
             health=Health(lambda: reaching.faults(deployment.url, secret=deployment.secret)),
             is_introspection_open=demo_mode
             if settings.introspection is None
@@ -163,6 +172,7 @@ async def wired(
 
 async def _opened(stack: AsyncExitStack, settings: Settings, deployment: Deployment) -> _Books:
     runner = uuid4()
+    notices = Notices(deployment.url_of(Login.WORKER))
     engines = Engines.connecting(
         deployment.url, secret=deployment.secret, connections_max=settings.database_pool_size
     )
@@ -181,16 +191,38 @@ async def _opened(stack: AsyncExitStack, settings: Settings, deployment: Deploym
         ledger=ledger,
         engines=engines,
         answers=PostgresAnswers(worker),
+        runners=PostgresRunners(worker, runner, notices),
+        notices=notices,
         texts=PostgresTexts(worker),
         sessions=PostgresSessions(auth),
         keys=PostgresKeysInForce(auth, CLOCK),
     )
 
 
+def _runner(settings: Settings, books: _Books, provider: RoutedProvider) -> Runner:
+    running = Running(
+        ledger=books.ledger,
+        provider=provider,
+        deadline_seconds=settings.ai_timeout_seconds,
+        idle_seconds=settings.ai_idle_seconds,
+        runs_max=settings.answers_at_once,
+    )
+    lease = Lease(leases=books.runners, running=running, seconds=settings.lease_seconds)
+    queueing = Queueing(
+        queue=books.runners,
+        running=running,
+        lease=lease,
+        waiting_max=settings.answers_waiting_max,
+        waiting_seconds=settings.answer_waiting_seconds,
+    )
+    running.when_room = queueing.room_made
+    return Runner(running=running, lease=lease, queueing=queueing, notices=books.notices)
+
+
 def _services(
     settings: Settings,
     books: _Books,
-    running: Running,
+    runner: Runner,
     tokens: OwnTokens,
     provider: RoutedProvider,
     doors: Doors,
@@ -203,11 +235,21 @@ def _services(
         asking=Asking(
             ledger=books.ledger,
             prices=FreshPrices(listing=reads, serves=provider.serves),
-            running=running,
+            running=runner.running,
+            queueing=runner.queueing,
             stored=books.answers,
             balances=reads,
             admission=QuestionsPerAccount(_per_minute(settings.asks_per_minute)),
             runner=books.runner,
+        ),
+        canceling=Canceling(
+            ledger=books.ledger,
+            running=runner.running,
+            queue=books.runners,
+            requests=books.runners,
+            stored=books.answers,
+            balances=reads,
+            free_cancels=QuestionsPerAccount(_per_minute(settings.free_cancels_per_minute)),
         ),
         recharging=Recharging(office=PostgresOffice(books.engines), clock=CLOCK),
         paying=tills.paying,

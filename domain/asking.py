@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -12,12 +12,14 @@ from domain.identity import Viewer
 from domain.ledger import Balance, Holds, HoldTaken, Once
 from domain.pricing import Model, prompt_tokens_bound
 from domain.questions import Question, check, digest
+from domain.queueing import Queueing
 from domain.reporting import Reader
-from domain.running import Finished, Run, Running
+from domain.running import Finished, HandedBack, Run, Running
 from domain.units import AnswerId, Microcredits, ModelId, PurseId
 
 OPERATION: Final = "askAI"
-_POLL_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.1
+_POLL_SECONDS_MAX: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Asking:
     ledger: Holds
     prices: PriceBook
     running: Running
+    queueing: Queueing
     stored: StoredAnswers
     balances: Balances
     admission: Admission
@@ -83,12 +86,14 @@ class Asking:
         check(question)
         model = await self.model(question.model)
         answer_tokens_max = model.answer_tokens_for(question.answer_tokens_max)
+        status = await self.queueing.status_of_next()
         taken = await self.accept(
             viewer,
             model,
             prompt_tokens_max=prompt_tokens_bound(question.messages),
             answer_tokens_max=answer_tokens_max,
             once=Once.of(OPERATION, key, digest(question)),
+            status=status,
         )
         run = Run(
             answer_id=AnswerId(taken.hold_id.purse, taken.hold_id.moment),
@@ -100,6 +105,10 @@ class Asking:
         )
         if taken.replayed:
             return await self.attach(viewer, run, wait_seconds)
+        if status is AnswerStatus.QUEUED:
+            await self.queueing.keep(run)
+            followed = await self.attach(viewer, run, wait_seconds)
+            return replace(followed, replayed=False)
         return await self._wait(self.running.start(run), run, taken.balance, wait_seconds)
 
     async def model(self, model_id: ModelId | None) -> Model:
@@ -117,14 +126,51 @@ class Asking:
         prompt_tokens_max: int,
         answer_tokens_max: int,
         once: Once,
+        status: AnswerStatus = AnswerStatus.RUNNING,
     ) -> HoldTaken:
         """Admit a call and hold the most it may cost: whatever calls a provider comes this way.
 
+        One that is to run at once has room kept for it, and has to be started unless it replays.
         Raises RateLimited, InsufficientCredits, IdempotencyKeyReused, Unavailable, with nothing
         held.
         """
         await self.admission.admit(viewer)
+        if status is AnswerStatus.QUEUED:
+            return await self._hold(
+                viewer,
+                model,
+                prompt_tokens_max=prompt_tokens_max,
+                answer_tokens_max=answer_tokens_max,
+                once=once,
+                status=status,
+            )
         self.running.admit()
+        is_coming = False
+        try:
+            taken = await self._hold(
+                viewer,
+                model,
+                prompt_tokens_max=prompt_tokens_max,
+                answer_tokens_max=answer_tokens_max,
+                once=once,
+                status=status,
+            )
+            is_coming = not taken.replayed
+        finally:
+            if not is_coming:
+                self.running.withdraw()
+        return taken
+
+    async def _hold(
+        self,
+        viewer: Viewer,
+        model: Model,
+        *,
+        prompt_tokens_max: int,
+        answer_tokens_max: int,
+        once: Once,
+        status: AnswerStatus,
+    ) -> HoldTaken:
         ceiling = model.price.ceiling(
             prompt_tokens_max=prompt_tokens_max, answer_tokens_max=answer_tokens_max
         )
@@ -134,11 +180,12 @@ class Asking:
                 # A free model is held for as well: no provider is called without a hold.
                 max(ceiling, Microcredits(1)),
                 once,
-                lasts_seconds=self.running.hold_seconds,
+                lasts_seconds=self.queueing.hold_seconds(status),
                 beginning=AnswerBeginning(
                     model_id=model.id,
                     price_id=model.price.id,
                     answer_tokens_max=answer_tokens_max,
+                    status=status,
                     api_key_number=viewer.api_key_number,
                 ),
             )
@@ -159,29 +206,40 @@ class Asking:
         await asyncio.wait({task}, timeout=wait_seconds)
         if not task.done():
             return Asked(run.in_progress(), balance, replayed=False)
-        finished = task.result()
+        try:
+            finished = task.result()
+        except HandedBack:
+            return Asked(run.in_progress(AnswerStatus.QUEUED), balance, replayed=False)
         return _told(finished.answer, finished.balance, replayed=False)
 
     async def attach(self, viewer: Viewer, run: Run, wait_seconds: float) -> Asked:
-        """Follow the answer an earlier call with this key began, wherever it runs."""
+        """Follow an answer that was accepted before, wherever it runs or waits to run."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_seconds
+        pause_seconds = _POLL_SECONDS
         while True:
             task = self.running.find(run.answer_id)
-            if task is None:
-                answer, runner = await self.stored.find(run.answer_id)
-                if runner == self.runner and answer.status is AnswerStatus.RUNNING:
-                    # Our hold was committed while the connection broke: nobody runs it yet.
-                    task = self.running.find(run.answer_id) or self.running.start(run)
-            else:
-                answer = run.in_progress()
+            answer = run.in_progress() if task else await self._looked_up(run)
             left = until - loop.time()
             if answer.status.is_final or left <= 0:
                 return _told(answer, await self._balance(viewer), replayed=True)
+            task = task or self.running.find(run.answer_id)
             if task is not None:
                 await asyncio.wait({task}, timeout=left)
             else:
-                await asyncio.sleep(min(left, _POLL_SECONDS))
+                await asyncio.sleep(min(left, pause_seconds))
+                pause_seconds = min(2 * pause_seconds, _POLL_SECONDS_MAX)
+
+    async def _looked_up(self, run: Run) -> Answer:
+        """The answer as it is stored; what its asker alone can mend about it is mended."""
+        answer, runner = await self.stored.find(run.answer_id)
+        if answer.status is AnswerStatus.QUEUED and run.errand is None:
+            # Whoever accepted it may have died before the question was kept.
+            await self.queueing.keep(run)
+        elif answer.status is AnswerStatus.RUNNING and runner == self.runner:
+            # Our hold was committed while the connection broke: nobody runs it yet.
+            self.queueing.adopt(run)
+        return answer
 
     async def _balance(self, viewer: Viewer) -> Balance:
         found = await self.balances.balances(Reader(viewer.session_id), [viewer.purse])

@@ -27,6 +27,12 @@ ABANDONED: Final = AnswerEnd(
 """How the answer of a runner that died is closed: free, with a record that somebody had tried."""
 
 
+class Lost(Protocol):
+    """What nobody will finish: see `domain.leasing.Lease`."""
+
+    async def give_up_lost(self) -> int: ...
+
+
 class Overdue(Protocol):
     """What the database knows to be over."""
 
@@ -48,9 +54,11 @@ class Sweeping:
 
     ledger: Holds
     overdue: Overdue
+    lost: Lost
 
     async def sweep(self) -> int:
-        """End what is over; returns how many holds and purses that were."""
+        """End what is over or lost; returns how many holds and purses that were."""
+        await self.lost.give_up_lost()
         ended = 0
         for hold_id in await self.overdue.holds(BATCH):
             try:

@@ -37,6 +37,10 @@ class Channel(StrEnum):
     """Pieces of these answers were committed."""
     FOLLOWED = "tallystick_followed"
     """Somebody in another process than their runner's follows these answers."""
+    QUEUED = "tallystick_queued"
+    """These answers wait for a process with room."""
+    UNWANTED = "tallystick_unwanted"
+    """These answers are to be canceled by their runner."""
 
 
 class Notices:

@@ -45,6 +45,7 @@ from persistence.tables_payments import (
     PaymentRow,
     SandboxChargeRow,
 )
+from persistence.tables_runners import CancelRequestRow, RunnerRow, WaitingQuestionRow
 
 __all__ = [
     "SCHEMA",
@@ -58,6 +59,7 @@ __all__ = [
     "ApiKeyRow",
     "AuditRow",
     "BalanceRow",
+    "CancelRequestRow",
     "EntryRow",
     "HistoryRow",
     "HoldRow",
@@ -73,11 +75,13 @@ __all__ = [
     "PaymentRow",
     "PriceRow",
     "PromisedMailRow",
+    "RunnerRow",
     "SandboxChargeRow",
     "SessionRow",
     "SweepMarkRow",
     "UsageHourRow",
     "UsageRecordRow",
+    "WaitingQuestionRow",
     "metadata",
 ]
 

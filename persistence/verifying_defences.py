@@ -68,6 +68,8 @@ _FUNCTIONS: Final = {
         "find_answer", "forget_texts", "ensure_partitions", "keep_reply", "find_reply",
         "forget_replies",
         "empty_revoked_keys",
+        "renew_lease", "end_lease", "give_up_lost_answers", "waiting_answers", "keep_question",
+        "claim_answers", "hand_back_answer", "withdraw_answer", "request_cancel",
     ),
     Login.PAYMENTS: (
         "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",

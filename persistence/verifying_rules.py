@@ -79,6 +79,7 @@ SELECT DISTINCT format('%s of purse (%s, %s)', kind, account_id, key_number),
         UNION ALL SELECT 'holds', account_id, key_number FROM holds
         UNION ALL SELECT 'answer_texts', account_id, key_number FROM answer_texts
         UNION ALL SELECT 'answer_replies', account_id, key_number FROM answer_replies
+        UNION ALL SELECT 'waiting_questions', account_id, key_number FROM waiting_questions
         UNION ALL SELECT 'lots', account_id, key_number FROM lots
         UNION ALL SELECT 'usage_records', account_id, key_number FROM usage_records
         UNION ALL SELECT 'idempotency_keys', account_id, key_number FROM idempotency_keys) r

@@ -5,8 +5,9 @@ from typing import Final
 
 from domain.answers import Answer
 from domain.asking import Asked
+from domain.canceling import Canceled
 from domain.checking import issues_of_key
-from domain.errors import InputIssue, InvalidInput
+from domain.errors import InputIssue, InvalidInput, NotFound
 from domain.questions import Question, check
 from domain.reporting import AnswerFilter, Page, PageRequest
 from domain.units import AnswerId
@@ -26,6 +27,13 @@ async def ask(context: Context, question: Question, *, key: str, wait_seconds: i
     if issues:
         raise InvalidInput([*_issues_of(question), *issues])
     return await context.services.asking.ask(context.signed_in, question, key, wait_seconds)
+
+
+async def cancel(context: Context, answer_id: AnswerId | None) -> Canceled:
+    """Stop an answer of the caller's; raises NotFound for a name that names none."""
+    if answer_id is None:
+        raise NotFound("answer")
+    return await context.services.canceling.cancel(context.signed_in, answer_id)
 
 
 async def own_answer(context: Context, answer_id: AnswerId) -> Answer | None:

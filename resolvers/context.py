@@ -6,6 +6,7 @@ from typing import Protocol
 
 from domain.allowing import Allowance, Allowances, network_of
 from domain.asking import Asked
+from domain.canceling import Canceled
 from domain.errors import Forbidden, Unauthenticated
 from domain.identity import Viewer
 from domain.offering import Offer
@@ -18,7 +19,7 @@ from domain.refreshing import Refreshing
 from domain.reporting import Books, Reader
 from domain.signing_in import SigningIn
 from domain.suspending import Suspending
-from domain.units import OWN_CREDITS, PaymentId
+from domain.units import OWN_CREDITS, AnswerId, PaymentId
 
 
 class Asks(Protocol):
@@ -40,6 +41,12 @@ class Sells(Protocol):
     async def look(self, payment_id: PaymentId) -> None: ...
 
 
+class Cancels(Protocol):
+    """Stops answers: see `domain.canceling.Canceling`."""
+
+    async def cancel(self, viewer: Viewer, answer_id: AnswerId) -> Canceled: ...
+
+
 class FindsCallers(Protocol):
     """Says whose token this is, as it will for the requests to come."""
 
@@ -55,6 +62,7 @@ class Services:
     offer: Offer
     books: Books
     asking: Asks
+    canceling: Cancels
     recharging: Recharging
     paying: Sells
     sessions: SigningIn

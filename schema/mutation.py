@@ -9,6 +9,7 @@ import resolvers.payments
 from domain.errors import NotFound
 from domain.units import AccountId, ModelId
 from schema.asking import AskAIInput, AskAIResult, AskAISuccess
+from schema.canceling import CancelAnswerInput, CancelAnswerResult, CancelAnswerSuccess
 from schema.checkout import (
     OpenBillingPortalInput,
     OpenBillingPortalResult,
@@ -25,7 +26,7 @@ from schema.credits import (
     RefundChargeInput,
 )
 from schema.identity import IdentityMutation
-from schema.ids import account_named, entry_named
+from schema.ids import account_named, answer_named, entry_named
 from schema.info import Info
 from schema.inputs import given
 from schema.lookups import Lookups
@@ -86,6 +87,19 @@ class Mutation(IdentityMutation, StatusMutation):
     ) -> OpenBillingPortalResult | None:
         url = await resolvers.payments.open_billing_portal(info.context, given(input.return_path))
         return OpenBillingPortalSuccess(url=url)
+
+    @strawberry.mutation(
+        description=(
+            "Stop an answer. What was already produced is charged, the rest of the hold goes back."
+        ),
+        permission_classes=[CanAsk],
+    )
+    async def cancel_answer(
+        self, info: Info, input: CancelAnswerInput
+    ) -> CancelAnswerResult | None:
+        answer_id = answer_named(input.answer_id)
+        canceled = await resolvers.answers.cancel(info.context, answer_id)
+        return CancelAnswerSuccess.of(canceled, Lookups(info.context))
 
     @strawberry.mutation(description="Add credits to an account.", permission_classes=[IsAdmin])
     async def recharge_credits(

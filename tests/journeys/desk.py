@@ -14,17 +14,23 @@ from adapters.models.routes import Route
 from adapters.models.routing import RoutedProvider
 from adapters.models.simulated import SimulatedProvider
 from domain.asking import Asking
+from domain.canceling import Canceling
+from domain.errors import RateLimited
 from domain.identity import Role, Viewer
+from domain.leasing import Lease
 from domain.ledger import Balance
-from domain.pricing import Model, Price
+from domain.pricing import Model, ModelListing, Price, Rates
 from domain.questions import Message, MessageRole, Question
+from domain.queueing import Queueing
 from domain.reporting import Reader
 from domain.running import Running
 from domain.sweeping import Sweeping
 from domain.units import AccountId, Microcredits, ModelId, Moment, PriceId, PurseId
+from persistence import operating, verifying
 from persistence.answers import PostgresAnswers
 from persistence.ledger import PostgresLedger
 from persistence.roles import Login, url_of
+from persistence.runners import PostgresRunners
 
 MODEL = Model(
     id=ModelId("simulated"),
@@ -45,6 +51,23 @@ MODEL = Model(
 )
 
 
+LISTING = ModelListing(
+    id=MODEL.id,
+    name=MODEL.name,
+    vendor=MODEL.vendor,
+    upstream_name=MODEL.upstream_name,
+    context_window=MODEL.context_window,
+    answer_tokens_max=MODEL.answer_tokens_max,
+    is_default=True,
+    rates=Rates(
+        input_per_1k=MODEL.price.input_per_1k,
+        cached_input_per_1k=MODEL.price.cached_input_per_1k,
+        output_per_1k=MODEL.price.output_per_1k,
+        per_request=MODEL.price.per_request,
+    ),
+)
+
+
 class OneModel:
     """A price book of one page."""
 
@@ -56,6 +79,18 @@ class NoLimit:
     """Lets everybody ask as often as they like."""
 
     async def admit(self, viewer: Viewer) -> None: ...
+
+
+@dataclass(slots=True)
+class SoMany:
+    """Lets so many through, and nobody after them."""
+
+    left: int
+
+    async def admit(self, viewer: Viewer) -> None:
+        if self.left == 0:
+            raise RateLimited(60)
+        self.left -= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +123,29 @@ class Desk:
     """An asking service, and a look into its books."""
 
     asking: Asking
+    canceling: Canceling
     sweeping: Sweeping
     database: asyncpg.Pool
     provider: SimulatedProvider
+    runners: PostgresRunners
+    url: str
+
+    @property
+    def running(self) -> Running:
+        return self.asking.running
+
+    @property
+    def queueing(self) -> Queueing:
+        return self.asking.queueing
+
+    @property
+    def lease(self) -> Lease:
+        return self.queueing.lease
+
+    async def differences(self) -> Sequence[str]:
+        """What `tallystick verify` would name."""
+        report = await verifying.verify(self.url)
+        return [] if report.is_clean else report.lines()
 
     async def viewer(self, credits_given: int) -> Viewer:
         """A new account with this many micro-credits."""
@@ -122,17 +177,30 @@ class Desk:
         return [row["status"] for row in rows]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a desk puts up with."""
+
+    deadline_seconds: float = 20.0
+    idle_seconds: float = 20.0
+    runs_max: int = 1_000
+    waiting_max: int = 1_000
+    lease_seconds: int = 15
+    free_cancels_max: int = 1_000
+
+
 @asynccontextmanager
 async def open_desk(
     database_url: str,
     secret: str,
     *,
     provider: SimulatedProvider | None = None,
-    deadline_seconds: float = 20.0,
+    limits: Limits = Limits(),
 ) -> AsyncIterator[Desk]:
     """A desk that is open for questions; whatever is in progress ends with it."""
     simulated = provider or SimulatedProvider()
     runner = uuid4()
+    await operating.load_models(database_url, [LISTING])
     worker_url = url_of(Login.WORKER, database_url, secret=secret)
     async with (
         asyncpg.create_pool(database_url, min_size=1, max_size=2) as database,
@@ -143,18 +211,41 @@ async def open_desk(
         routed = RoutedProvider.over_network(
             [Route(name="simulated", base_url=base_url, api_key="of no use")]
         )
-        stored = PostgresAnswers(worker)
-        running = Running(ledger=ledger, provider=routed, deadline_seconds=deadline_seconds)
+        stored, balances = PostgresAnswers(worker), OwnerBalances(database)
+        runners = PostgresRunners(worker, runner)
+        running = Running(
+            ledger=ledger,
+            provider=routed,
+            deadline_seconds=limits.deadline_seconds,
+            idle_seconds=limits.idle_seconds,
+            runs_max=limits.runs_max,
+        )
+        lease = Lease(leases=runners, running=running, seconds=limits.lease_seconds)
+        queueing = Queueing(
+            queue=runners, running=running, lease=lease, waiting_max=limits.waiting_max
+        )
+        await lease.renew()
         asking = Asking(
             ledger=ledger,
             prices=OneModel(),
             running=running,
+            queueing=queueing,
             stored=stored,
-            balances=OwnerBalances(database),
+            balances=balances,
             admission=NoLimit(),
             runner=runner,
         )
-        yield Desk(asking, Sweeping(ledger=ledger, overdue=stored), database, simulated)
+        canceling = Canceling(
+            ledger=ledger,
+            running=running,
+            queue=runners,
+            requests=runners,
+            stored=stored,
+            balances=balances,
+            free_cancels=SoMany(limits.free_cancels_max),
+        )
+        sweeping = Sweeping(ledger=ledger, overdue=stored, lost=lease)
+        yield Desk(asking, canceling, sweeping, database, simulated, runners, database_url)
         await running.stop(within_seconds=0)
         await routed.aclose()
 

@@ -17,14 +17,16 @@ from domain.errors import (
 from domain.pricing import prompt_tokens_bound
 from domain.questions import Question
 from domain.units import Microcredits, ModelId
-from tests.journeys.desk import MODEL, Desk, open_desk, question
+from tests.journeys.desk import MODEL, Desk, Limits, open_desk, question
 
 GIVEN = 10_000_000
 
 
 @pytest.fixture
 async def desk(database_url: str, deployment_secret: str) -> AsyncIterator[Desk]:
-    async with open_desk(database_url, deployment_secret, deadline_seconds=1.5) as desk:
+    async with open_desk(
+        database_url, deployment_secret, limits=Limits(deadline_seconds=1.5)
+    ) as desk:
         yield desk
 
 
@@ -58,6 +60,9 @@ async def test_an_answer_is_charged_what_its_tokens_cost(desk: Desk) -> None:
         ("500", ProviderFailure.ERROR),
         ("429", ProviderFailure.OVERLOADED),
         ("cut", ProviderFailure.ERROR),
+        ("broken", ProviderFailure.ERROR),
+        ("silent-end", ProviderFailure.ERROR),
+        ("stall", ProviderFailure.TIMEOUT),
         ("timeout", ProviderFailure.TIMEOUT),
         ("drip", ProviderFailure.TIMEOUT),
         ("empty", ProviderFailure.EMPTY),
@@ -77,6 +82,7 @@ async def test_a_failed_answer_is_free(desk: Desk, directive: str, reason: Provi
     assert (balance.available, balance.held) == (GIVEN, 0)
     assert await desk.holds(viewer) == ["RELEASED"]
     assert {*await desk.outcomes(viewer)} == {("FAILED", 0)}
+    assert await desk.differences() == []
 
 
 async def test_each_try_is_a_usage_record_and_only_the_delivered_one_is_charged(
@@ -88,6 +94,43 @@ async def test_each_try_is_a_usage_record_and_only_the_delivered_one_is_charged(
 
     assert await desk.outcomes(viewer) == [("FAILED", 0), ("SUCCEEDED", asked.answer.charged)]
     assert len(asked.answer.usage_ids) == 2
+
+
+@pytest.mark.parametrize("directive", ["early-usage", "whole", "slow 0.1"])
+async def test_usage_counts_on_whatever_chunk_it_comes(desk: Desk, directive: str) -> None:
+    viewer = await desk.viewer(GIVEN)
+
+    asked = await desk.asking.ask(viewer, question(f"Hello\nsimulate: {directive}"), "k", 10)
+
+    usage = await desk.database.fetchrow("SELECT * FROM tallystick.usage_records")
+    assert usage is not None
+    assert asked.answer.text is not None
+    assert usage["output_tokens"] == len(asked.answer.text.split())
+    assert not usage["is_estimated"]
+    assert asked.answer.charged == usage["charged"] > 0
+
+
+async def test_what_came_of_a_broken_answer_is_written_down_as_our_loss(desk: Desk) -> None:
+    viewer = await desk.viewer(GIVEN)
+
+    with pytest.raises(ProviderFailed):
+        await desk.asking.ask(viewer, question("Hello\nsimulate: cut"), "k", 10)
+
+    usage = await desk.database.fetchrow("SELECT * FROM tallystick.usage_records")
+    assert usage is not None
+    assert usage["is_estimated"]
+    assert usage["output_tokens"] > 0
+    assert usage["charged"] == 0
+
+
+async def test_the_time_to_the_first_token_is_kept(desk: Desk) -> None:
+    viewer = await desk.viewer(GIVEN)
+
+    await desk.asking.ask(viewer, question("Hello\nsimulate: slow 0.4"), "k", 10)
+
+    usage = await desk.database.fetchrow("SELECT * FROM tallystick.usage_records")
+    assert usage is not None
+    assert 0 <= usage["first_token_ms"] < usage["latency_ms"] / 2
 
 
 async def test_an_answer_without_usage_is_counted_from_its_text_and_marked(desk: Desk) -> None:

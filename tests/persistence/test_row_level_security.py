@@ -27,6 +27,7 @@ EVERYTHING = (
     "answer_replies", "idempotency_keys", "audit_entries", "alembic_version", "passwords",
     "promised_mails", "mailed_links", "payment_reversals", "payment_events", "alerts",
     "sandbox_charges",
+    "runners", "waiting_questions", "cancel_requests",
 )  # fmt: skip
 
 TABLES = """
@@ -79,6 +80,8 @@ MAY_CALL = {
         "find_answer", "forget_texts", "ensure_partitions", "keep_reply", "find_reply",
         "forget_replies",
         "empty_revoked_keys",
+        "renew_lease", "end_lease", "give_up_lost_answers", "waiting_answers", "keep_question",
+        "claim_answers", "hand_back_answer", "withdraw_answer", "request_cancel",
     },
     Login.PAYMENTS: {
         "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",
@@ -111,6 +114,9 @@ async def test_a_login_without_a_session_reads_what_is_public_and_nothing_else(b
         "payments": DENIED,
         "sessions": DENIED,
         "answer_replies": DENIED,
+        "runners": DENIED,
+        "waiting_questions": DENIED,
+        "cancel_requests": DENIED,
         "idempotency_keys": DENIED,
         "audit_entries": DENIED,
         "payment_reversals": DENIED,
@@ -141,6 +147,9 @@ async def test_the_administrators_login_without_a_session_reads_nothing(bank: Ba
         "payments": 0,
         "sessions": DENIED,
         "answer_replies": DENIED,
+        "runners": DENIED,
+        "waiting_questions": DENIED,
+        "cancel_requests": DENIED,
         "idempotency_keys": DENIED,
         "audit_entries": 0,
         "payment_reversals": 0,

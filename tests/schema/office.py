@@ -7,6 +7,7 @@ from uuid import UUID
 
 from domain.answers import Answer, AnswerStatus, FinishReason
 from domain.asking import Asked
+from domain.canceling import Canceled
 from domain.errors import (
     Forbidden,
     IdempotencyKeyReused,
@@ -240,6 +241,16 @@ class FakeAsking:
         self.books.kept_balances[viewer.purse] = left
         self.books.kept_answers[answer.id] = answer
         return Asked(answer, left, replayed=False)
+
+    async def cancel(self, viewer: Viewer, answer_id: AnswerId) -> Canceled:
+        answer = self.books.kept_answers.get(answer_id)
+        if answer is None or answer.id.purse != viewer.purse:
+            raise NotFound("answer")
+        if answer.status.is_final:
+            raise StateConflict("The answer had already finished.")
+        canceled = replace(answer, status=AnswerStatus.CANCELED, held=Microcredits(0))
+        self.books.kept_answers[answer_id] = canceled
+        return Canceled(canceled, self.books.kept_balances[viewer.purse])
 
 
 @dataclass(slots=True)

@@ -137,6 +137,7 @@ class Shop:
             offer=OFFER,
             books=self.books,
             asking=self.asking,
+            canceling=self.asking,
             recharging=Recharging(office=self.office, clock=Noon()),
             sessions=self._signing_in(),
             refreshing=Refreshing(

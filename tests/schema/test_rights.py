@@ -72,6 +72,7 @@ ROOTS = {
     'mutation { startCheckout(input: { packId: "x", provider: STRIPE, idempotencyKey: "k" })'
     " { __typename } }": SESSIONS,
     "mutation { openBillingPortal(input: {}) { __typename } }": SESSIONS,
+    'mutation { cancelAnswer(input: { answerId: "x" }) { __typename } }': ASKS,
     'mutation { rechargeCredits(input: { accountId: "x", amount: 1, reason: "r",'
     ' idempotencyKey: "k" }) { __typename } }': ADMIN,
     'mutation { adjustCredits(input: { accountId: "x", amount: 1, reason: "r",'
