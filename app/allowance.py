@@ -1,8 +1,4 @@
-"""Allowances counted in this process.
-
-Several processes each count for themselves, so together they let through as many times the limit.
-That protects each of them; what protects money is the ledger.
-"""
+"""Allowances counted in this process alone, and questions counted by account."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field

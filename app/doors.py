@@ -8,15 +8,14 @@ from datetime import timedelta
 from typing import Final
 
 from adapters.passwords import Argon2Hashing
-from app.allowance import InProcessAllowances
 from app.authentication import OwnTokens
 from app.deployment import Deployment
 from app.entrance import Entrance, LoggedAlarm, refresh_key
 from app.mailing import MailRounds
 from app.settings import Settings
+from app.shared_allowances import Counting
 from domain.allowing import IdentityTries, Rate
 from domain.mailing import Mailing
-from domain.outside import Clock
 from domain.passwords import SettingPassword
 from domain.refreshing import Refreshing
 from domain.signing_in import SigningIn
@@ -30,7 +29,6 @@ from persistence.roles import Login
 from persistence.suspending import PostgresStatusOffice
 
 _CONNECTIONS: Final = 3
-_MINUTE: Final = timedelta(minutes=1)
 _QUARTER: Final = timedelta(minutes=15)
 
 
@@ -52,8 +50,8 @@ async def opened_doors(
     entrance: Entrance,
     engines: Engines,
     tokens: OwnTokens,
+    counting: Counting,
     *,
-    clock: Clock,
     address: str,
 ) -> AsyncIterator[Doors]:
     """Let people in, and send what they are promised, until this is left.
@@ -75,8 +73,8 @@ async def opened_doors(
             await stack.enter_async_context(MailRounds(mailing, mail_is_due).going_on())
         books = PostgresDoors(pool)
         tries = IdentityTries(
-            by_network=_allowed(settings.tries_per_minute, _MINUTE, clock),
-            by_identity=_allowed(settings.tries_per_address, _QUARTER, clock),
+            by_network=counting.per_minute("networks", settings.tries_per_minute),
+            by_identity=counting.of("identities", Rate(settings.tries_per_address, _QUARTER)),
         )
         lasts = timedelta(days=settings.session_days)
         yield Doors(
@@ -87,9 +85,11 @@ async def opened_doors(
                 hashing=hashing,
                 mails=mails,
                 tokens=tokens,
-                demo_sessions=_allowed(settings.demo_sessions_per_minute, _MINUTE, clock),
+                demo_sessions=counting.per_minute(
+                    "demo sessions", settings.demo_sessions_per_minute
+                ),
                 tries=tries,
-                clock=clock,
+                clock=counting.clock,
                 lasts=lasts,
             ),
             refreshing=Refreshing(
@@ -105,7 +105,3 @@ async def opened_doors(
             suspending=Suspending(PostgresStatusOffice(engines)),
             leftovers=PostgresLeftovers(pool),
         )
-
-
-def _allowed(limit: int, window: timedelta, clock: Clock) -> InProcessAllowances:
-    return InProcessAllowances(rate=Rate(limit, window), clock=clock)

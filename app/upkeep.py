@@ -55,6 +55,12 @@ class Payments(Protocol):
     async def poll(self) -> int: ...
 
 
+class SharedBuckets(Protocol):
+    """Buckets of allowances, of which those that ran empty say nothing any more."""
+
+    async def forget(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
     """Everything a process does unasked; any number of processes may do it at once."""
@@ -66,6 +72,7 @@ class Upkeep:
     texts_kept_for: timedelta
     leftovers: Leftovers
     payments: Payments
+    buckets: SharedBuckets
     clock: Clock
 
     @asynccontextmanager
@@ -77,6 +84,7 @@ class Upkeep:
             _again_and_again("write key uses", self.write_key_uses, KEY_USES_SECONDS),
             _again_and_again("forget sign-ins", self.forget_sign_ins, FORGET_SECONDS),
             _again_and_again("ask about payments", self.payments.poll, PAYMENTS_SECONDS),
+            _again_and_again("forget buckets", self.buckets.forget, FORGET_SECONDS),
             _again_and_again("partitions", self.make_partitions, PARTITIONS_SECONDS),
         )
         tasks = [asyncio.create_task(work) for work in works]

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from adapters.mail.outbox import Outbox
 from adapters.models.routing import RoutedProvider
-from app.allowance import InProcessAllowances, QuestionsPerAccount
+from app.allowance import QuestionsPerAccount
 from app.authentication import Callers, OwnTokens
 from app.clock import SystemClock
 from app.deployment import Deployment
@@ -24,9 +24,9 @@ from app.origins import Origins
 from app.price_list import AskableBooks
 from app.runner import Runner
 from app.settings import Settings
+from app.shared_allowances import Counting
 from app.tills import Tills, opened_tills
 from app.upkeep import Upkeep
-from domain.allowing import Rate
 from domain.asking import Asking
 from domain.canceling import Canceling
 from domain.leasing import Lease
@@ -36,6 +36,7 @@ from domain.recharging import Recharging
 from domain.running import Running
 from domain.sweeping import Sweeping
 from persistence import reaching
+from persistence.allowing import PostgresBuckets
 from persistence.answers import PostgresAnswers
 from persistence.engine import Engines
 from persistence.forgetting import PostgresTexts
@@ -51,7 +52,6 @@ from resolvers.context import Services
 from schema.ids import account_name
 
 CLOCK: Final = SystemClock()
-_MINUTE: Final = timedelta(minutes=1)
 _AUTH_CONNECTIONS: Final = 3
 _WORKER_CONNECTIONS: Final = 4
 
@@ -89,6 +89,11 @@ class _Books:
     texts: PostgresTexts
     sessions: PostgresSessions
     keys: PostgresKeysInForce
+    buckets: PostgresBuckets
+
+    @property
+    def counting(self) -> Counting:
+        return Counting(self.buckets, CLOCK)
 
 
 @asynccontextmanager
@@ -117,7 +122,7 @@ async def wired(
                 entrance,
                 books.engines,
                 tokens,
-                clock=CLOCK,
+                books.counting,
                 address=address,
             )
         )
@@ -143,6 +148,7 @@ async def wired(
             texts_kept_for=timedelta(hours=settings.answer_text_hours),
             leftovers=doors.leftovers,
             payments=tills.paying,
+            buckets=books.buckets,
             clock=CLOCK,
         )
         await stack.enter_async_context(upkeep.going_on())
@@ -196,6 +202,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, deployment: Deploym
         texts=PostgresTexts(worker),
         sessions=PostgresSessions(auth),
         keys=PostgresKeysInForce(auth, CLOCK),
+        buckets=PostgresBuckets(auth, secret=deployment.secret),
     )
 
 
@@ -239,7 +246,9 @@ def _services(
             queueing=runner.queueing,
             stored=books.answers,
             balances=reads,
-            admission=QuestionsPerAccount(_per_minute(settings.asks_per_minute)),
+            admission=QuestionsPerAccount(
+                books.counting.per_minute("questions", settings.asks_per_minute)
+            ),
             runner=books.runner,
         ),
         canceling=Canceling(
@@ -249,7 +258,9 @@ def _services(
             requests=books.runners,
             stored=books.answers,
             balances=reads,
-            free_cancels=QuestionsPerAccount(_per_minute(settings.free_cancels_per_minute)),
+            free_cancels=QuestionsPerAccount(
+                books.counting.per_minute("free cancels", settings.free_cancels_per_minute)
+            ),
         ),
         recharging=Recharging(office=PostgresOffice(books.engines), clock=CLOCK),
         paying=tills.paying,
@@ -263,9 +274,5 @@ def _services(
             keys=KeyCallers(books.keys),
             name_of=account_name,
         ),
-        points=_per_minute(settings.points_per_minute),
+        points=books.counting.per_minute("points", settings.points_per_minute),
     )
-
-
-def _per_minute(limit: int) -> InProcessAllowances:
-    return InProcessAllowances(rate=Rate(limit, _MINUTE), clock=CLOCK)

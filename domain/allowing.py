@@ -39,22 +39,31 @@ class Rate:
 
         Raises RateLimited with the whole seconds until the amount fits, and takes nothing.
         """
-        begins_at = max(now, empty_at)
-        reset_at = begins_at + self._draining_of(amount)
-        too_full_for = reset_at - now - self.window
-        if too_full_for > timedelta(0):
-            raise RateLimited(retry_after_seconds=ceil(too_full_for.total_seconds()))
+        reset_at = max(now, empty_at) + self.draining_of(amount)
+        if reset_at - now > self.window:
+            raise self.refusal(reset_at - now)
+        return self.standing(amount, reset_at=reset_at, now=now)
+
+    def refusal(self, level: timedelta) -> RateLimited:
+        """What to say of a bucket that would be too full: it would run empty only in so long."""
+        too_full_for = level - self.window
+        return RateLimited(retry_after_seconds=max(1, ceil(too_full_for.total_seconds())))
+
+    def standing(self, cost: int, *, reset_at: datetime, now: datetime) -> Allowance:
+        """What is left in a bucket that runs empty at a time."""
         return Allowance(
-            cost=amount,
+            cost=cost,
             limit=self.limit,
-            remaining=self._room_in(self.window - (reset_at - now)),
+            remaining=self.amount_in(self.window - (reset_at - now)),
             reset_at=reset_at,
         )
 
-    def _draining_of(self, amount: int) -> timedelta:
+    def draining_of(self, amount: int) -> timedelta:
+        """How long an amount takes to drain."""
         return self.window * amount // self.limit
 
-    def _room_in(self, free: timedelta) -> int:
+    def amount_in(self, free: timedelta) -> int:
+        """How much drains in so long."""
         # Counted in whole microseconds: what was taken evenly is given back evenly.
         return (free // _MICROSECOND) * self.limit // (self.window // _MICROSECOND)
 
@@ -64,6 +73,34 @@ class Allowances(Protocol):
 
     async def take(self, who: str, amount: int = 1) -> Allowance:
         """Count an amount; raises RateLimited when there was too much lately."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filling:
+    """How much a bucket is to be filled by, told as how long that takes to drain."""
+
+    needed: timedelta
+    wanted: timedelta
+    """As much as is needed, or more."""
+    window: timedelta
+    """How long a full bucket takes to run empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """What a bucket was filled by, and how full it is now."""
+
+    taken: timedelta
+    """As much of what was wanted as there was room for; nothing if that was less than needed."""
+    runs_empty_in: timedelta
+
+
+class Buckets(Protocol):
+    """The buckets that all processes share."""
+
+    async def fill(self, name: str, filling: Filling) -> Level:
+        """Fill a bucket as far as it has room, in one step. Raises Unavailable."""
         ...
 
 

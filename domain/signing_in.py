@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from domain.addresses import NO_ADDRESS, email_of, identity_of, read_email
-from domain.allowing import Allowances, IdentityTries
+from domain.allowing import Allowances, IdentityTries, network_of
 from domain.checking import is_storable, issues_of_return_path, issues_of_text, raise_issues
 from domain.errors import (
     AccountSuspended,
@@ -195,12 +195,12 @@ class SigningIn:
     async def start_demo_session(self, address: str) -> Session:
         """Begin the session of a throw-away account, which has its sign-up credits to spend.
 
-        Counted by the network address it is asked from. Raises Unavailable outside demo mode,
+        Counted by the network it is asked from. Raises Unavailable outside demo mode,
         and RateLimited.
         """
         if not self.offer.demo_mode:
             raise Unavailable("Demo sessions are not offered here. Sign in with an account.")
-        await self.demo_sessions.take(address)
+        await self.demo_sessions.take(network_of(address))
         opened = await self.accounts.open_account(
             email=None,
             display_name=None,

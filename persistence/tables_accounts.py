@@ -15,7 +15,15 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from persistence.tables_parts import FALSE, GIVEN, IN_SCHEMA, NOW, ZERO, account_exists
+from persistence.tables_parts import (
+    FALSE,
+    GIVEN,
+    IN_SCHEMA,
+    NOW,
+    SCHEMA,
+    ZERO,
+    account_exists,
+)
 
 
 class AccountRow(SQLModel, table=True):
@@ -145,6 +153,20 @@ class MailedLinkRow(SQLModel, table=True):
     password_hash: str | None = Field(sa_type=Text)
     expires_at: datetime
     used_at: datetime | None
+
+
+class BucketRow(SQLModel, table=True):
+    """How full the bucket of an allowance is: when it runs empty, and what was taken last."""
+
+    __tablename__ = "buckets"
+    __table_args__ = (
+        CheckConstraint("taken >= 0", name="buckets_taken_is_never_negative"),
+        {"schema": SCHEMA, "prefixes": ["UNLOGGED"], "postgresql_with": {"fillfactor": 50}},
+    )
+
+    key: UUID = Field(primary_key=True)
+    empty_at: datetime
+    taken: int = Field(sa_type=BigInteger)
 
 
 class AuditRow(SQLModel, table=True):

@@ -61,7 +61,7 @@ _FUNCTIONS: Final = {
         "refresh_session", "end_sessions", "password_of_email", "password_of_session",
         "start_password_session", "set_password", "sign_up", "promise_mail", "claim_mails",
         "mint_link", "finish_mail", "redeem_link", "forget_sign_ins", "api_keys_in_force",
-        "note_key_uses",
+        "note_key_uses", "take_allowances", "forget_buckets",
     ),
     Login.WORKER: (
         "take_hold", "end_hold", "apply", "apply_carefully", "due_holds", "settle_due_purses",

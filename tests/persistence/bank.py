@@ -116,6 +116,7 @@ class Bank:
     postings: PostgresPostings
     payments: PostgresPayments
     ledger: PostgresLedger
+    auth: asyncpg.Pool
     owner: asyncpg.Pool
     _numbers: "count[int]" = field(default_factory=count)
 
@@ -220,6 +221,7 @@ async def open_bank(url: str, secret: str) -> AsyncIterator[Bank]:
             keys=PostgresKeysInForce(auth, SystemClock()),
             postings=PostgresPostings(paying),
             payments=PostgresPayments(paying, engines),
+            auth=auth,
             ledger=await stack.enter_async_context(ledger),
             owner=await stack.enter_async_context(asyncpg.create_pool(url, min_size=0, max_size=4)),
         )

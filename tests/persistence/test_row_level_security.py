@@ -28,6 +28,7 @@ EVERYTHING = (
     "promised_mails", "mailed_links", "payment_reversals", "payment_events", "alerts",
     "sandbox_charges",
     "runners", "waiting_questions", "cancel_requests",
+    "sandbox_charges", "buckets",
 )  # fmt: skip
 
 TABLES = """
@@ -73,7 +74,7 @@ MAY_CALL = {
         "refresh_session", "end_sessions", "password_of_email", "password_of_session",
         "start_password_session", "set_password", "sign_up", "promise_mail", "claim_mails",
         "mint_link", "finish_mail", "redeem_link", "forget_sign_ins", "api_keys_in_force",
-        "note_key_uses",
+        "note_key_uses", "take_allowances", "forget_buckets",
     },
     Login.WORKER: {
         "take_hold", "end_hold", "apply", "apply_carefully", "due_holds", "settle_due_purses",
@@ -127,6 +128,7 @@ async def test_a_login_without_a_session_reads_what_is_public_and_nothing_else(b
         "passwords": DENIED,
         "promised_mails": DENIED,
         "mailed_links": DENIED,
+        "buckets": DENIED,
     }
 
 
@@ -160,6 +162,7 @@ async def test_the_administrators_login_without_a_session_reads_nothing(bank: Ba
         "passwords": DENIED,
         "promised_mails": DENIED,
         "mailed_links": DENIED,
+        "buckets": DENIED,
     }
 
 
