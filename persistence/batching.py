@@ -1,8 +1,10 @@
 """Natural batching: while one batch is being committed, the next one gathers.
 
-Operations wait in queues by purse; a connection takes queues that nobody is working on, so one
-purse is never in two batches of this process and keeps its order. A second connection joins only
-when enough wait to pay for its commit. A lone caller waits for nobody, not even for a task.
+Operations wait in queues by purse; a connection takes queues that nobody is working on, so that
+batches of this process do not wait for each other's locks. The exception is a purse so busy that it
+fills a batch alone: its next batch is read and waits in the database while the last one is written
+to disk. A second connection joins only when enough wait to pay for its commit. A lone caller waits
+for nobody, not even for a task.
 """
 
 import asyncio
@@ -23,6 +25,16 @@ Name = tuple[int, int]
 """Of a purse: tuples are quicker to look up than the values made of them."""
 
 
+class _Taken:
+    """A purse that some batches are working on, and what came for it since."""
+
+    __slots__ = ("batches", "queue")
+
+    def __init__(self) -> None:
+        self.batches = 1
+        self.queue: list[Operation] = []
+
+
 class Batching:
     """Hands waiting operations to `send` in batches, a few at a time.
 
@@ -36,19 +48,19 @@ class Batching:
         self._waiting = 0
         self._waiting_max = waiting_max
         self._free: dict[Name, list[Operation]] = {}
-        self._taken: dict[Name, list[Operation]] = {}
+        self._taken: dict[Name, _Taken] = {}
         self._at_work: set[asyncio.Future[None]] = set()
         self._is_quiet = True
         """Whether the last batch was one operation, and nobody came while it was sent."""
 
-    async def perform(self, operation: Operation) -> Result:
+    def perform(self, operation: Operation) -> Awaitable[Result]:
         """See it done, alone or among others; raises RateLimited when too many wait already.
 
         It is done even if the caller leaves.
         """
         if self._is_quiet and self._lanes_free == self._lanes:
-            return await self._perform_alone(operation)
-        return await self._queue(operation)
+            return self._perform_alone(operation)
+        return self._queue(operation)
 
     async def settle(self) -> None:
         """Wait until everything that was begun has its outcome."""
@@ -60,13 +72,13 @@ class Batching:
         name = _name(operation)
         done = asyncio.get_running_loop().create_future()
         self._at_work.add(done)
-        self._taken[name] = []
+        taken = self._taken[name] = _Taken()
         self._lanes_free -= 1
         try:
             [(_, answer)] = await self._send([operation])
         except asyncio.CancelledError:
             # How far it came is unknown: once more, for nobody; a second time it does no harm.
-            self._taken[name].insert(0, operation)
+            taken.queue.insert(0, operation)
             self._waiting += 1
             raise
         finally:
@@ -89,7 +101,11 @@ class Batching:
         name = _name(operation)
         taken = self._taken.get(name)
         if taken is not None:
-            taken.append(operation)
+            taken.queue.append(operation)
+            if self._lanes_free and len(taken.queue) >= JOIN_AT:
+                self._free.setdefault(name, []).extend(taken.queue)
+                taken.queue.clear()
+                self._start()
             return operation.done
         self._free.setdefault(name, []).append(operation)
         if self._lanes_free and (self._lanes_free == self._lanes or self._waiting >= JOIN_AT):
@@ -132,16 +148,25 @@ class Batching:
             queue = self._free.pop(name)
             room = BATCH_MAX - len(batch)
             batch += queue[:room]
-            self._taken[name] = queue[room:]
+            taken = self._taken.get(name)
+            if taken is None:
+                taken = self._taken[name] = _Taken()
+            else:
+                taken.batches += 1
+            taken.queue[:0] = queue[room:]
             names.append(name)
         self._waiting -= len(batch)
         return batch, names
 
     def _release(self, names: list[Name]) -> None:
         for name in names:
-            queue = self._taken.pop(name)
-            if queue:
-                self._free[name] = queue
+            taken = self._taken[name]
+            taken.batches -= 1
+            if taken.queue:
+                self._free.setdefault(name, []).extend(taken.queue)
+                taken.queue.clear()
+            if not taken.batches:
+                del self._taken[name]
 
 
 def _name(operation: Operation) -> Name:

@@ -31,11 +31,13 @@ from persistence.batching import Answers, Batching
 from persistence.operations import (
     APPLY,
     APPLY_CAREFULLY,
+    UNKNOWN,
     Batch,
     Ending,
     Kind,
     Operation,
     Outcome,
+    Result,
     Taking,
     lone_call,
     lone_result,
@@ -45,6 +47,7 @@ RECONNECT_SECONDS: Final = 10.0
 """How long an operation waits for a database that went away before it is refused."""
 STATEMENT_SECONDS: Final = 30.0
 TRIES_MAX: Final = 20
+HOLDS_REMEMBERED_MAX: Final = 100_000
 
 WRITER_SETTINGS: Final = {
     # Always the plan that walks the arrays and probes primary keys, whatever the statistics say.
@@ -100,6 +103,13 @@ class _Lane:
         numbers: Sequence[int] | None = await prepared.fetchval(*values, timeout=STATEMENT_SECONDS)
         return numbers
 
+    async def numbers(self, statement: str, values: Sequence[object]) -> Sequence[int]:
+        """The same, of a function that always answers or raises."""
+        numbers = await self.call(statement, values)
+        if numbers is None:
+            raise AssertionError("apply() and apply_carefully() answer every operation")
+        return numbers
+
     def drop(self) -> None:
         """Forget a broken connection; the next call makes a new one."""
         if self._connection is not None:
@@ -123,6 +133,8 @@ class PostgresLedger:
         self._lanes = [_Lane(url) for _ in range(lanes)]
         self._runner = runner
         self._batching = Batching(self._send, lanes=lanes, waiting_max=waiting_max)
+        self._held: dict[tuple[int, int], int] = {}
+        """What holds taken here are for, so that nobody must ask before they end."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -152,6 +164,10 @@ class PostgresLedger:
         if outcome > Outcome.REPLAYED:
             raise _refusal(outcome, required=amount, available=Microcredits(total - held))
         named = Moment(moment)
+        if len(self._held) >= HOLDS_REMEMBERED_MAX:
+            # Holds that end elsewhere stay here; forgetting one costs its end a look-up.
+            del self._held[next(iter(self._held))]
+        self._held[purse.account_id, moment] = granted
         return HoldTaken(
             HoldId(purse, named),
             Microcredits(granted),
@@ -173,8 +189,10 @@ class PostgresLedger:
     async def _end(
         self, kind: Kind, hold_id: HoldId, cost: Microcredits, end: AnswerEnd | None
     ) -> HoldEnded:
+        purse = hold_id.purse
+        size = self._held.pop((purse.account_id, hold_id.moment), UNKNOWN)
         outcome, moment, charged, total, held, owed = await self._batching.perform(
-            Ending(hold_id.purse, hold_id.moment, kind, cost, end)
+            Ending(purse, hold_id.moment, kind, cost, end, size)
         )
         if outcome > Outcome.REPLAYED:
             raise StateConflict("The hold is not open, or ended in another way.")
@@ -182,19 +200,14 @@ class PostgresLedger:
         return HoldEnded(
             Microcredits(charged),
             named,
-            Balance(
-                hold_id.purse, Microcredits(total), Microcredits(held), Microcredits(owed), named
-            ),
+            Balance(purse, Microcredits(total), Microcredits(held), Microcredits(owed), named),
             outcome == 1,
         )
 
     async def _send(self, batch: list[Operation]) -> Answers:
         lane = self._lanes.pop()
         try:
-            parts = _without_twins(batch)
-            if len(parts) == 1:
-                return await self._commit(lane, batch)
-            return [pair for part in parts for pair in await self._commit(lane, part)]
+            return await self._commit(lane, batch)
         finally:
             self._lanes.append(lane)
 
@@ -239,14 +252,14 @@ class PostgresLedger:
                 numbers = await lane.call(*call)
                 return None if numbers is None else [(operation, lone_result(operation, numbers))]
         batch = Batch(operations)
-        arguments = batch.arguments(self._runner)
         if not is_careful and batch.is_usual:
-            numbers = await lane.call(APPLY, arguments)
-            return None if numbers is None else batch.usual_results(numbers)
-        numbers = await lane.call(APPLY_CAREFULLY, arguments)
-        if numbers is None:
-            raise AssertionError("apply_carefully() answers every operation")
-        return batch.careful_results(numbers)
+            return batch.usual_results(await lane.numbers(APPLY, batch.arguments(self._runner)))
+        answers: list[tuple[Operation, Result | Exception]] = []
+        for part in _without_twins(operations):
+            batch = Batch(part)
+            numbers = await lane.numbers(APPLY_CAREFULLY, batch.arguments(self._runner))
+            answers += batch.careful_results(numbers)
+        return answers
 
     async def _isolate(self, lane: _Lane, operations: list[Operation], error: Exception) -> Answers:
         """One operation the database cannot take must not fail its neighbours."""

@@ -21,6 +21,10 @@ class Kind(IntEnum):
     EXPIRE = 4
 
 
+UNKNOWN: Final = -1
+"""Of a hold's size: only apply_carefully() can end it then."""
+
+
 class Outcome(IntEnum):
     """What became of an operation, as apply_carefully() numbers it."""
 
@@ -59,6 +63,8 @@ class Ending:
     kind: Kind
     cost: int
     end: AnswerEnd | None
+    held: int
+    """What was held, or UNKNOWN: believed only if it is true."""
     done: "Future[Result] | None" = None
 
 
@@ -74,17 +80,14 @@ _END: Final = _words(
     "bigint int bigint text bigint text text text smallint "
     "text bigint bigint bigint bool int int text bigint"
 )
-_PURSES: Final = _words("bigint[] int[] bigint[] bigint[] int[] int[]")
-_TAKINGS: Final = _words(
-    "int[] int[] bigint[] int[] uuid[] uuid[] int[] text[] bigint[] int[] bool[]"
-)
-_ENDINGS: Final = _words(
-    "int[] int[] bigint[] smallint[] bigint[] int[] bigint[] smallint[] text[] text[] text[]"
-)
-_ATTEMPTS: Final = _words(
-    "int[] smallint[] text[] bigint[] bigint[] bigint[] bool[] int[] int[] text[] bigint[]"
-)
-_BATCH: Final = ["uuid", *_PURSES, *_TAKINGS, *_ENDINGS, *_ATTEMPTS]
+_BATCH: Final = [
+    "uuid", "text[]", "text::bigint[]", "text::bigint[]", "text[]", "text::bigint[]",
+    "text::uuid[]", "text::bigint[]",
+]  # fmt: skip
+"""Numbers and keys are sent as PostgreSQL writes arrays, each array as one text.
+
+The driver looks at every element of an array by itself, which took longer than all else together.
+"""
 _BARE: Final = {"take_hold": 7, "end_hold": 5}
 """How many arguments say everything about a hold that is not for an answer."""
 
@@ -104,6 +107,7 @@ END_BARE_HOLD: Final = _call("end_hold", _END[: _BARE["end_hold"]])
 _BIGINT_MAX: Final = 2**63 - 1
 _NO_ANSWER: Final[Row] = (0, None, None, None, False)
 _NO_END: Final[Row] = (None, None, None)
+_NOTHING_BEGUN: Final = (0, 0, -1, -1, 0)
 
 
 def lone_call(operation: Operation, runner: UUID) -> tuple[str, Row] | None:
@@ -166,60 +170,76 @@ class Batch:
 
     @property
     def is_usual(self) -> bool:
-        """Whether apply() may be asked: it knows no expiry, and its sums have 64 bits."""
+        """Whether apply() may be asked: it is told each hold's size, and knows no expiry.
+
+        Its sums have 64 bits.
+        """
         return not any(
             sum(taking.amount for taking in purse.takings) > _BIGINT_MAX
             or sum(ending.cost for ending in purse.endings) > _BIGINT_MAX
-            or any(ending.kind is Kind.EXPIRE for ending in purse.endings)
+            or any(ending.kind is Kind.EXPIRE or ending.held == UNKNOWN for ending in purse.endings)
             for _, purse in self._purses
         )
 
     def arguments(self, runner: UUID) -> list[object]:
-        """The arguments of apply() and of apply_carefully()."""
-        purses: list[Row] = []
-        takings: list[Row] = []
-        endings: list[Row] = []
-        attempts: list[Row] = []
-        for place, ((account_id, key_number), purse) in enumerate(self._purses, 1):
+        """The arguments of apply() and of apply_carefully(), which explain them."""
+        words = _Words()
+        purses: list[int] = []
+        endings: list[int] = []
+        texts: list[str | None] = []
+        takings: list[int] = []
+        keys: list[str] = []
+        attempts: list[int] = []
+        for place, ((account_id, key_number), purse) in enumerate(self._purses):
             at = line = through = wanted = 0
             for ending in purse.endings:
-                cost = ending.cost
+                cost, end = ending.cost, ending.end
                 if cost:
                     line += 1
                     through += cost
-                tried = ending.end.attempts if ending.end else ()
-                endings.append((
-                    place, at, ending.hold_moment, ending.kind, cost, line, through,
-                    len(tried), *_end(ending),
-                ))  # fmt: skip
-                attempts += [(len(endings), each.attempt, *_attempt(each)) for each in tried]
+                endings += (place, at, ending.hold_moment, int(ending.kind), cost, line, through)
+                if end is None:
+                    endings += (0, 0, 0, ending.held)
+                    texts.append(None)
+                    at += 1
+                    continue
+                tried = end.attempts
+                endings += (
+                    len(tried), words.place(end.finish_reason), words.place(end.failure),
+                    ending.held,
+                )  # fmt: skip
+                for each in tried:
+                    attempts += (len(texts), *_numbers(each, words))
+                texts.append(end.text)
                 at += 1 + len(tried)
             for taking in purse.takings:
                 wanted += taking.amount
-                once = taking.once
-                takings.append((
-                    place, at, taking.amount, taking.seconds,
-                    UUID(once.key), UUID(once.digest), *_beginning(taking),
-                ))  # fmt: skip
+                takings += (place, at, taking.amount, taking.seconds)
+                begun = taking.beginning
+                takings += _NOTHING_BEGUN if begun is None else _numbers_of_beginning(begun, words)
+                keys.append(taking.once.key.hex())
+                keys.append(taking.once.digest.hex())
                 at += 1
-            purses.append((account_id, key_number, wanted, through, line, at))
+            purses += (account_id, key_number, wanted, through, line, at)
         return [
             runner,
-            *_columns(purses, len(_PURSES)),
-            *_columns(takings, len(_TAKINGS)),
-            *_columns(endings, len(_ENDINGS)),
-            *_columns(attempts, len(_ATTEMPTS)),
+            words.all,
+            _array(purses),
+            _array(endings),
+            texts if any(text is not None for text in texts) else [],
+            _array(takings),
+            f"{{{','.join(keys)}}}",
+            _array(attempts),
         ]
 
     def usual_results(self, numbers: Sequence[int]) -> Iterator[tuple[Operation, Result]]:
         """Each operation with what apply() made of it."""
         count = len(self._purses)
-        amounts = iter(numbers[3 * count :])
         for place, (_, purse) in enumerate(self._purses):
-            moment, total, held = numbers[place : 3 * count : count]
+            moment, total, held = numbers[place::count]
             for ending in purse.endings:
                 total -= ending.cost
-                held -= next(amounts)
+                held -= ending.held
                 yield ending, (0, moment, ending.cost, total, held, 0)
                 moment += 1 + (len(ending.end.attempts) if ending.end else 0)
             for taking in purse.takings:
@@ -239,19 +259,56 @@ class Batch:
         yield from zip(operations, zip(*columns, strict=True), strict=True)
 
 
+class _Words:
+    """The words of one batch, each sent once; no word is 0."""
+
+    def __init__(self) -> None:
+        self.all: list[str] = []
+        self._places: dict[str, int] = {}
+
+    def place(self, word: str | None) -> int:
+        if word is None:
+            return 0
+        place = self._places.get(word)
+        if place is None:
+            self.all.append(word)
+            place = self._places[word] = len(self.all)
+        return place
+
+
+def _array(numbers: list[int]) -> str:
+    """As PostgreSQL writes it; printing a list is the quickest way to print its numbers."""
+    return f"{{{str(numbers)[1:-1]}}}"
+
+
+def _numbers_of_beginning(begun: AnswerBeginning, words: _Words) -> tuple[int, ...]:
+    return (
+        begun.api_key_number, words.place(begun.model_id), begun.price_id, begun.answer_tokens_max,
+        int(begun.status is AnswerStatus.QUEUED),
+    )  # fmt: skip
+
+
+def _numbers(each: AttemptEnd, words: _Words) -> tuple[int, ...]:
+    return (
+        each.attempt, words.place(each.outcome), each.input_tokens, each.cached_input_tokens,
+        each.output_tokens, int(each.is_estimated), _known(each.latency_ms),
+        _known(each.first_token_ms), words.place(each.problem_code), _known(each.provider_cost),
+    )  # fmt: skip
+
+
+def _known(number: int | None) -> int:
+    return -1 if number is None else number
+
+
 def _beginning(taking: Taking) -> Row:
     """The API key's number, model, price, most tokens, and whether the answer is only queued."""
     begun = taking.beginning
     if begun is None:
         return _NO_ANSWER
-    is_queued = begun.status is AnswerStatus.QUEUED
     return (
-        begun.api_key_number,
-        begun.model_id,
-        begun.price_id,
-        begun.answer_tokens_max,
-        is_queued,
-    )
+        begun.api_key_number, begun.model_id, begun.price_id, begun.answer_tokens_max,
+        begun.status is AnswerStatus.QUEUED,
+    )  # fmt: skip
 
 
 def _end(ending: Ending) -> Row:
@@ -265,7 +322,3 @@ def _attempt(each: AttemptEnd) -> Row:
         each.is_estimated, each.latency_ms, each.first_token_ms, each.problem_code,
         each.provider_cost,
     )  # fmt: skip
-
-
-def _columns(rows: Sequence[Row], width: int) -> Sequence[Sequence[object]]:
-    return list(zip(*rows, strict=True)) if rows else [()] * width

@@ -167,7 +167,7 @@ class FakeOffice:
             raise InsufficientCredits(required=Microcredits(-amount), available=balance.available)
         entry_id = EntryId(purse, Moment(balance.changed_at + 1))
         total = Microcredits(balance.total + amount)
-        balance = replace(balance, total=total, changed_at=entry_id.moment)
+        balance = balance._replace(total=total, changed_at=entry_id.moment)
         self.books.kept_balances[purse] = balance
         self.books.kept_entries[entry_id] = Entry(
             id=entry_id,

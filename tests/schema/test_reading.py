@@ -70,7 +70,7 @@ async def test_a_caller_sees_itself() -> None:
 async def test_a_balance_says_what_it_consists_of() -> None:
     shop = Shop()
     balance = shop.books.kept_balances[ADA.purse]
-    shop.books.kept_balances[ADA.purse] = replace(balance, held=Microcredits(2_500_000))
+    shop.books.kept_balances[ADA.purse] = balance._replace(held=Microcredits(2_500_000))
 
     data = await shop.ask(
         """{ balance { available held total owed updatedAt
