@@ -1,14 +1,16 @@
-"""The whole of HTTP: GraphQL, GraphiQL and health, behind what every request passes."""
+"""The whole of HTTP: GraphQL, GraphiQL, /v1 and health, behind what every request passes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import graphiql, outbox
+from app.gateway.door import PREFIX, Gateway
 from app.graphql.door import FindsCaller
 from app.graphql.limits import Limits
 from app.graphql.schema import ServedSchema
@@ -35,8 +37,21 @@ def application(system: System) -> ASGIApp:
     ]
     if system.outbox is not None:
         routes += outbox.routes(system.outbox)
-    guarded = GuardedOrigins(Starlette(routes=routes), system.origins)
+    app = _Doors(Starlette(routes=routes), system.gateway)
+    guarded = GuardedOrigins(app, system.origins)
     return RequestIds(SafeHeaders(guarded))
+
+
+@dataclass(frozen=True, slots=True)
+class _Doors:
+    """Sends calls of OpenAI's clients to their door, and everything else to the routes."""
+
+    routes: ASGIApp
+    gateway: Gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_call = scope["type"] == "http" and scope["path"].startswith(PREFIX)
+        await (self.gateway if is_call else self.routes)(scope, receive, send)
 
 
 def _context_of(services: Services) -> FindsCaller[Context]:

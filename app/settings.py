@@ -82,6 +82,7 @@ class Settings(EntranceSettings, PaymentSettings):
 
     points_per_minute: int = Field(default=10_000, ge=1_000, le=100_000_000)
     asks_per_minute: int = Field(default=60, ge=1, le=1_000_000)
+    gateway_body_mib: int = Field(default=20, ge=1, le=512)
     free_cancels_per_minute: int = Field(default=10, ge=1, le=1_000_000)
     introspection: bool | None = None
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -18,6 +19,7 @@ from app.clock import SystemClock
 from app.deployment import Deployment
 from app.doors import Doors, opened_doors
 from app.entrance import entrance_of
+from app.gateway.door import Gateway
 from app.health import Health
 from app.key_authentication import KeyCallers
 from app.origins import Origins
@@ -30,6 +32,7 @@ from app.upkeep import Upkeep
 from domain.asking import Asking
 from domain.canceling import Canceling
 from domain.leasing import Lease
+from domain.passing import Passing
 from domain.price_book import FreshPrices
 from domain.queueing import Queueing
 from domain.recharging import Recharging
@@ -45,6 +48,7 @@ from persistence.ledger import PostgresLedger
 from persistence.notify import Notices
 from persistence.office import PostgresOffice
 from persistence.pools import pool_of
+from persistence.replies import PostgresReplies
 from persistence.roles import Login
 from persistence.runners import PostgresRunners
 from persistence.sessions import PostgresSessions
@@ -73,6 +77,7 @@ class System:
     """Mails to be read at a page of ours, if that is where they go."""
     routes_of_payments: Sequence[BaseRoute]
     """Where payment providers send their messages, and the sandbox's pages."""
+    gateway: Gateway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,7 @@ class _Books:
     """What the holds of this process are marked with."""
     ledger: PostgresLedger
     engines: Engines
+    reads: AskableBooks
     answers: PostgresAnswers
     runners: PostgresRunners
     notices: Notices
@@ -90,10 +96,20 @@ class _Books:
     sessions: PostgresSessions
     keys: PostgresKeysInForce
     buckets: PostgresBuckets
+    replies: PostgresReplies
 
     @property
     def counting(self) -> Counting:
         return Counting(self.buckets, CLOCK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answering:
+    """All that calls providers, and all that stops that."""
+
+    asking: Asking
+    canceling: Canceling
+    passing: Passing
 
 
 @asynccontextmanager
@@ -112,7 +128,7 @@ async def wired(
     """
     entrance = entrance_of(settings, demo_mode=demo_mode, clock=CLOCK)
     async with AsyncExitStack() as stack:
-        books = await _opened(stack, settings, deployment)
+        books = await _opened(stack, settings, deployment, provider)
         stack.push_async_callback(provider.aclose)
         tokens = OwnTokens(deployment.secret, clock=CLOCK, name_of=account_name)
         doors = await stack.enter_async_context(
@@ -152,16 +168,10 @@ async def wired(
             clock=CLOCK,
         )
         await stack.enter_async_context(upkeep.going_on())
+        answering = _answering(settings, books, runner, provider)
+        services = _services(settings, books, answering, tokens, doors, tills)
         yield System(
-            services=_services(
-                settings,
-                books,
-                runner,
-                tokens,
-                provider,
-                doors,
-                tills,
-            ),
+            services=services,
             tokens=tokens,
             running=runner.running,
             runner=runner,
@@ -173,10 +183,18 @@ async def wired(
             origins=Origins.of(settings.allowed_origins),
             outbox=entrance.outbox,
             routes_of_payments=tills.routes,
+            gateway=Gateway(
+                callers=services.callers,
+                passing=answering.passing,
+                models=partial(books.reads.models, enabled_only=True),
+                body_bytes_max=settings.gateway_body_mib * 1024 * 1024,
+            ),
         )
 
 
-async def _opened(stack: AsyncExitStack, settings: Settings, deployment: Deployment) -> _Books:
+async def _opened(
+    stack: AsyncExitStack, settings: Settings, deployment: Deployment, provider: RoutedProvider
+) -> _Books:
     runner = uuid4()
     notices = Notices(deployment.url_of(Login.WORKER))
     engines = Engines.connecting(
@@ -196,6 +214,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, deployment: Deploym
         runner=runner,
         ledger=ledger,
         engines=engines,
+        reads=AskableBooks(engines, provider.serves),
         answers=PostgresAnswers(worker),
         runners=PostgresRunners(worker, runner, notices),
         notices=notices,
@@ -203,6 +222,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, deployment: Deploym
         sessions=PostgresSessions(auth),
         keys=PostgresKeysInForce(auth, CLOCK),
         buckets=PostgresBuckets(auth, secret=deployment.secret),
+        replies=PostgresReplies(worker),
     )
 
 
@@ -229,39 +249,16 @@ def _runner(settings: Settings, books: _Books, provider: RoutedProvider) -> Runn
 def _services(
     settings: Settings,
     books: _Books,
-    runner: Runner,
+    answering: _Answering,
     tokens: OwnTokens,
-    provider: RoutedProvider,
     doors: Doors,
     tills: Tills,
 ) -> Services:
-    reads = AskableBooks(books.engines, provider.serves)
     return Services(
         offer=replace(doors.signing_in.offer, payment_providers=tuple(tills.paying.processors)),
-        books=reads,
-        asking=Asking(
-            ledger=books.ledger,
-            prices=FreshPrices(listing=reads, serves=provider.serves),
-            running=runner.running,
-            queueing=runner.queueing,
-            stored=books.answers,
-            balances=reads,
-            admission=QuestionsPerAccount(
-                books.counting.per_minute("questions", settings.asks_per_minute)
-            ),
-            runner=books.runner,
-        ),
-        canceling=Canceling(
-            ledger=books.ledger,
-            running=runner.running,
-            queue=books.runners,
-            requests=books.runners,
-            stored=books.answers,
-            balances=reads,
-            free_cancels=QuestionsPerAccount(
-                books.counting.per_minute("free cancels", settings.free_cancels_per_minute)
-            ),
-        ),
+        books=books.reads,
+        asking=answering.asking,
+        canceling=answering.canceling,
         recharging=Recharging(office=PostgresOffice(books.engines), clock=CLOCK),
         paying=tills.paying,
         sessions=doors.signing_in,
@@ -275,4 +272,39 @@ def _services(
             name_of=account_name,
         ),
         points=books.counting.per_minute("points", settings.points_per_minute),
+    )
+
+
+def _answering(
+    settings: Settings, books: _Books, runner: Runner, provider: RoutedProvider
+) -> _Answering:
+    asking = Asking(
+        ledger=books.ledger,
+        prices=FreshPrices(listing=books.reads, serves=provider.serves),
+        running=runner.running,
+        queueing=runner.queueing,
+        stored=books.answers,
+        balances=books.reads,
+        admission=QuestionsPerAccount(
+            books.counting.per_minute("questions", settings.asks_per_minute)
+        ),
+        runner=books.runner,
+    )
+    free_cancels = QuestionsPerAccount(
+        books.counting.per_minute("free cancels", settings.free_cancels_per_minute)
+    )
+    return _Answering(
+        asking=asking,
+        canceling=Canceling(
+            ledger=books.ledger,
+            running=runner.running,
+            queue=books.runners,
+            requests=books.runners,
+            stored=books.answers,
+            balances=books.reads,
+            free_cancels=free_cancels,
+        ),
+        passing=Passing(
+            asking=asking, provider=provider, replies=books.replies, free_cancels=free_cancels
+        ),
     )

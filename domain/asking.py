@@ -31,6 +31,15 @@ class Asked:
     replayed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The most a call can use: its prompt, and the longest answer in each of its choices."""
+
+    prompt_tokens_max: int
+    answer_tokens_max: int
+    choices: int = 1
+
+
 class Admission(Protocol):
     """Says who may ask now."""
 
@@ -90,9 +99,8 @@ class Asking:
         taken = await self.accept(
             viewer,
             model,
-            prompt_tokens_max=prompt_tokens_bound(question.messages),
-            answer_tokens_max=answer_tokens_max,
-            once=Once.of(OPERATION, key, digest(question)),
+            Bounds(prompt_tokens_bound(question.messages), answer_tokens_max),
+            Once.of(OPERATION, key, digest(question)),
             status=status,
         )
         run = Run(
@@ -122,10 +130,9 @@ class Asking:
         self,
         viewer: Viewer,
         model: Model,
-        *,
-        prompt_tokens_max: int,
-        answer_tokens_max: int,
+        bounds: Bounds,
         once: Once,
+        *,
         status: AnswerStatus = AnswerStatus.RUNNING,
     ) -> HoldTaken:
         """Admit a call and hold the most it may cost: whatever calls a provider comes this way.
@@ -136,25 +143,11 @@ class Asking:
         """
         await self.admission.admit(viewer)
         if status is AnswerStatus.QUEUED:
-            return await self._hold(
-                viewer,
-                model,
-                prompt_tokens_max=prompt_tokens_max,
-                answer_tokens_max=answer_tokens_max,
-                once=once,
-                status=status,
-            )
+            return await self._hold(viewer, model, bounds, once, status)
         self.running.admit()
         is_coming = False
         try:
-            taken = await self._hold(
-                viewer,
-                model,
-                prompt_tokens_max=prompt_tokens_max,
-                answer_tokens_max=answer_tokens_max,
-                once=once,
-                status=status,
-            )
+            taken = await self._hold(viewer, model, bounds, once, status)
             is_coming = not taken.replayed
         finally:
             if not is_coming:
@@ -162,17 +155,12 @@ class Asking:
         return taken
 
     async def _hold(
-        self,
-        viewer: Viewer,
-        model: Model,
-        *,
-        prompt_tokens_max: int,
-        answer_tokens_max: int,
-        once: Once,
-        status: AnswerStatus,
+        self, viewer: Viewer, model: Model, bounds: Bounds, once: Once, status: AnswerStatus
     ) -> HoldTaken:
-        ceiling = model.price.ceiling(
-            prompt_tokens_max=prompt_tokens_max, answer_tokens_max=answer_tokens_max
+        price = model.price
+        ceiling = price.ceiling(
+            prompt_tokens_max=bounds.prompt_tokens_max,
+            answer_tokens_max=bounds.choices * bounds.answer_tokens_max,
         )
         try:
             return await self.ledger.hold(
@@ -183,8 +171,8 @@ class Asking:
                 lasts_seconds=self.queueing.hold_seconds(status),
                 beginning=AnswerBeginning(
                     model_id=model.id,
-                    price_id=model.price.id,
-                    answer_tokens_max=answer_tokens_max,
+                    price_id=price.id,
+                    answer_tokens_max=bounds.choices * bounds.answer_tokens_max,
                     status=status,
                     api_key_number=viewer.api_key_number,
                 ),
@@ -193,11 +181,12 @@ class Asking:
             raise InsufficientCredits(
                 required=refused.required,
                 available=refused.available,
-                affordable_answer_tokens=model.price.affordable_answer_tokens(
-                    prompt_tokens_max=prompt_tokens_max,
+                affordable_answer_tokens=price.affordable_answer_tokens(
+                    prompt_tokens_max=bounds.prompt_tokens_max,
                     available=refused.available,
-                    answer_tokens_max=model.answer_tokens_max,
-                ),
+                    answer_tokens_max=bounds.choices * model.answer_tokens_max,
+                )
+                // bounds.choices,
             ) from None
 
     async def _wait(

@@ -180,11 +180,11 @@ def estimated_tokens(messages: Iterable[Message], answer: str, *, answer_tokens_
 
     Never beyond the two bounds its hold was computed from.
     """
-    prompt = sum(_estimated_tokens_of(message.content) for message in messages)
-    return Tokens(input=prompt, output=min(_estimated_tokens_of(answer), answer_tokens_max))
+    prompt = sum(estimated_tokens_of(message.content) for message in messages)
+    return Tokens(input=prompt, output=min(estimated_tokens_of(answer), answer_tokens_max))
 
 
-def _estimated_tokens_of(text: str) -> int:
+def estimated_tokens_of(text: str) -> int:
     """Four ASCII characters a token, and one token for every other character.
 
     English prose and code come out near the truth. Other alphabets have between a half and two

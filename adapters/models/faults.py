@@ -3,13 +3,14 @@
 The provider's own words stop here: they may repeat the prompt or parts of a key.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final
 
 import openai
-from httpx2 import Headers, TimeoutException
+from httpx2 import TimeoutException
 
 from domain.errors import ProviderFailure
 from domain.pricing import Tokens
@@ -47,10 +48,14 @@ class Fault:
 
 
 def fault_of_status(error: openai.APIStatusError) -> Fault:
+    """A status other than success, as the SDK tells it."""
+    # Whatever was sent as a code, a number or a table too.
+    return fault_of_refusal(error.status_code, str(error.code), error.response.headers)
+
+
+def fault_of_refusal(status: int, code: str, headers: Mapping[str, str]) -> Fault:
     """A status other than success, with its error code if it is one that changes the meaning."""
-    status = error.status_code
     detail = f"status {status}"
-    code = str(error.code)  # whatever was sent as a code, a number or a table too
     if code in _REFUSED_CONTENT:
         return Fault(reason=ProviderFailure.REJECTED, detail=f"{detail}, content refused")
     if code == "insufficient_quota":
@@ -65,7 +70,7 @@ def fault_of_status(error: openai.APIStatusError) -> Fault:
             reason=_reason_of_passing_status(status),
             detail=detail,
             remedy=Remedy.RETRY,
-            retry_after_seconds=_retry_after_seconds(error.response.headers),
+            retry_after_seconds=_retry_after_seconds(headers),
         )
     remedy = Remedy.NONE if status in _QUESTION_AT_FAULT else Remedy.ANOTHER_ROUTE
     return Fault(reason=ProviderFailure.ERROR, detail=detail, remedy=remedy)
@@ -108,7 +113,7 @@ def _reason_of_passing_status(status: int) -> ProviderFailure:
     return ProviderFailure.TIMEOUT if status in _TIMED_OUT else ProviderFailure.ERROR
 
 
-def _retry_after_seconds(headers: Headers) -> float | None:
+def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """How long to wait, or None when that is not said, or not understandably.
 
     A date is measured against the answer's own Date, so no clock has to agree with another.

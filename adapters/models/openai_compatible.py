@@ -6,8 +6,6 @@ The SDK builds, signs and sends requests and reads statuses; its model classes a
 """
 
 import asyncio
-import math
-import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self
@@ -33,15 +31,15 @@ from adapters.models.faults import (
     fault_of_status,
 )
 from adapters.models.in_process import InProcess
+from adapters.models.passing import PassingRoute
 from adapters.models.reading import Patience, Reading
 from adapters.models.routes import Route
+from adapters.models.trying import ATTEMPTS_PER_ROUTE_MAX, pause_before_retry
 from domain.errors import ProviderFailure
 from domain.outside import CallCanceled, Completion, FailedAttempt, ModelCall, ModelFailed
 
-ATTEMPTS_PER_ROUTE_MAX: Final = 3
 _ERROR_BYTES_MAX: Final = 64 * 1024
 _CONNECT_TIMEOUT_SECONDS: Final = 5.0
-_PAUSE_SECONDS: Final = 0.25
 _ERROR_STATUS_FROM: Final = 300
 _NO_KEY: Final = "none"
 """Sent to servers that ask for no key: the SDK will not start without one."""
@@ -95,6 +93,8 @@ class OpenAICompatible:
 
     route: Route
     client: AsyncOpenAI
+    passing: PassingRoute
+    """The way of calls that are passed on as they came."""
 
     @classmethod
     def over_network(cls, route: Route) -> Self:
@@ -106,7 +106,7 @@ class OpenAICompatible:
             # The environment may name a proxy, which is no way to a server on this machine.
             trust_env=not route.is_on_this_machine,
         )
-        return cls(route, _sdk_client(route, http_client))
+        return cls(route, _sdk_client(route, http_client), PassingRoute.over_network(route))
 
     @classmethod
     def in_process(cls, route: Route, app: ASGIApp) -> Self:
@@ -116,7 +116,7 @@ class OpenAICompatible:
             timeout=_TIMEOUT,
             event_hooks={"response": [_bound]},
         )
-        return cls(route, _sdk_client(route, http_client))
+        return cls(route, _sdk_client(route, http_client), PassingRoute.in_process(route, app))
 
     def serves(self, upstream_name: str) -> bool:
         return self.route.serves(upstream_name)
@@ -142,7 +142,7 @@ class OpenAICompatible:
                 first_token_ms = _milliseconds(started, reading.first_text_at)
                 return _completion(outcome, latency_ms, first_token_ms, failed_attempts)
             failed_attempts.append(self._failed(outcome, latency_ms))
-            pause_seconds = _pause_before_retry(outcome, len(failed_attempts))
+            pause_seconds = pause_before_retry(outcome, len(failed_attempts))
             if len(failed_attempts) >= tries or _now() + pause_seconds >= deadline:
                 break
             await _pause(pause_seconds, failed_attempts)
@@ -154,6 +154,7 @@ class OpenAICompatible:
 
     async def aclose(self) -> None:
         await self.client.close()
+        await self.passing.aclose()
 
     async def _try(
         self, call: ModelCall, reading: Reading, deadline: float, *, retries: int
@@ -240,18 +241,6 @@ def _completion(
         first_token_ms=first_token_ms,
         failed_attempts=tuple(failed_attempts),
     )
-
-
-def _pause_before_retry(fault: Fault, failures: int) -> float:
-    """Infinite when no retry can help; else what the provider asks for, or a growing pause.
-
-    The pause is drawn from a range, so that callers refused together do not return together.
-    """
-    if fault.remedy is not Remedy.RETRY:
-        return math.inf
-    if fault.retry_after_seconds is not None:
-        return fault.retry_after_seconds
-    return _PAUSE_SECONDS * 2.0 ** (failures - 1) * random.uniform(0.5, 1.5)  # noqa: S311
 
 
 async def _pause(seconds: float, failed_attempts: Sequence[FailedAttempt]) -> None:

@@ -51,7 +51,11 @@ class Route:
 
     @property
     def chat_completions_url(self) -> str:
-        return f"{self.base_url.rstrip('/')}/chat/completions"
+        return self.url_of("chat/completions")
+
+    def url_of(self, path: str) -> str:
+        """Where a path of OpenAI's API is at this provider."""
+        return f"{self.base_url.rstrip('/')}/{path}"
 
     @property
     def is_on_this_machine(self) -> bool:

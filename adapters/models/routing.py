@@ -1,9 +1,9 @@
 """Several providers as one: the next is asked when one cannot answer."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, TypeVar
 
 from starlette.types import ASGIApp
 
@@ -11,6 +11,10 @@ from adapters.models.openai_compatible import OpenAICompatible
 from adapters.models.routes import Route
 from domain.errors import ProviderFailure
 from domain.outside import CallCanceled, Completion, FailedAttempt, ModelCall, ModelFailed
+from domain.passed_calls import Deliver, Hear, Passed, PassedCall
+
+_Call = TypeVar("_Call", ModelCall, PassedCall)
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,22 @@ class RoutedProvider:
 
     async def complete(self, call: ModelCall, hear: Callable[[str], None]) -> Completion:
         """Answer through the first route that can; see ModelProvider."""
+        completion, failed_before = await self._first_that_can(
+            call, lambda provider, this: provider.complete(this, hear)
+        )
+        return _after(completion, failed_before)
+
+    async def pass_on(self, call: PassedCall, *, hear: Hear, deliver: Deliver) -> Passed:
+        """Pass a call on through the first route that can; see PassesCalls."""
+        passed, failed_before = await self._first_that_can(
+            call, lambda provider, this: provider.passing.pass_on(this, hear=hear, deliver=deliver)
+        )
+        return replace(passed, completion=_after(passed.completion, failed_before))
+
+    async def _first_that_can(
+        self, call: _Call, ask: Callable[[OpenAICompatible, _Call], Awaitable[_Answer]]
+    ) -> tuple[_Answer, list[FailedAttempt]]:
+        """The first answer, and what was tried on the routes before it."""
         now = asyncio.get_running_loop().time
         deadline = now() + call.deadline_seconds
         providers = [each for each in self.providers if each.serves(call.upstream_name)]
@@ -47,15 +67,13 @@ class RoutedProvider:
         for number, provider in enumerate(providers, start=1):
             is_last = number == len(providers)
             attempts_left = call.attempts_max - len(failed_attempts)
+            this = replace(
+                call,
+                deadline_seconds=deadline - now(),
+                attempts_max=attempts_left if is_last else 1,
+            )
             try:
-                completion = await provider.complete(
-                    replace(
-                        call,
-                        deadline_seconds=deadline - now(),
-                        attempts_max=attempts_left if is_last else 1,
-                    ),
-                    hear,
-                )
+                return await ask(provider, this), failed_attempts
             except CallCanceled as canceled:
                 raise canceled.after(failed_attempts) from None
             except ModelFailed as failure:
@@ -64,12 +82,15 @@ class RoutedProvider:
                 is_spent = len(failed_attempts) >= call.attempts_max or now() >= deadline
                 if is_spent or not failure.another_route_may_answer:
                     break
-            else:
-                return replace(
-                    completion, failed_attempts=(*failed_attempts, *completion.failed_attempts)
-                )
         raise ModelFailed(reason, failed_attempts)
 
     async def aclose(self) -> None:
         for provider in self.providers:
             await provider.aclose()
+
+
+def _after(completion: Completion, failed_before: list[FailedAttempt]) -> Completion:
+    """The same, after tries elsewhere."""
+    if not failed_before:
+        return completion
+    return replace(completion, failed_attempts=(*failed_before, *completion.failed_attempts))

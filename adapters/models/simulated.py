@@ -27,11 +27,13 @@ next one succeed.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
+from adapters.models import simulated_responses as responses
 from adapters.models import simulated_wire as wire
 from adapters.models.simulated_script import (
     SLOW_SECONDS,
@@ -49,6 +51,19 @@ _JSON: Final = b"application/json"
 _EVENTS: Final = b"text/event-stream"
 
 _Header = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """How questions are read and answers written."""
+
+    read_request: Callable[[bytes], wire.Request | None]
+    whole_answer: Callable[[wire.Answer], bytes]
+    chunks: Callable[[wire.Answer, wire.UsageAt], Iterator[bytes]]
+
+
+_CHAT: Final = _Dialect(wire.read_request, wire.whole_answer, wire.chunks)
+_RESPONSES: Final = _Dialect(responses.read_request, responses.whole_answer, responses.chunks)
 
 
 class ConnectionCutError(Exception):
@@ -70,7 +85,7 @@ class Gate:
 
 
 class SimulatedProvider:
-    """An ASGI application that is a provider of chat completions."""
+    """An ASGI application that is a provider of chat completions, responses and embeddings."""
 
     def __init__(self, *, gate: Gate | None = None, api_key: str | None = None) -> None:
         self._gate = gate
@@ -84,16 +99,31 @@ class SimulatedProvider:
             await _send_error(send, 401, "Wrong API key.", code="invalid_api_key")
             return
         match scope["method"], scope["path"]:
-            case "POST", "/v1/chat/completions":
+            case "POST", "/v1/chat/completions" | "/v1/responses" as path:
                 is_retry = headers.get(b"x-stainless-retry-count", b"0") != b"0"
-                await self._complete(receive, send, is_retry=is_retry)
+                dialect = _CHAT if path == "/v1/chat/completions" else _RESPONSES
+                await self._complete(dialect, receive, send, is_retry=is_retry)
+            case "POST", "/v1/embeddings":
+                await self._embed(receive, send)
             case "GET", "/v1/models":
                 await _send(send, 200, wire.models(_MODELS))
             case _:
                 await _send_error(send, 404, "There is nothing here.", code="not_found")
 
-    async def _complete(self, receive: Receive, send: Send, *, is_retry: bool) -> None:
-        request = wire.read_request(await _body(receive))
+    async def _embed(self, receive: Receive, send: Send) -> None:
+        answer = responses.embeddings(await _body(receive))
+        if answer is None:
+            await _send_error(send, 400, "This is no input.", code="invalid_request")
+            return
+        self.calls_received += 1
+        if self._gate is not None:
+            await self._gate.arrive()
+        await _send(send, 200, answer)
+
+    async def _complete(
+        self, dialect: _Dialect, receive: Receive, send: Send, *, is_retry: bool
+    ) -> None:
+        request = dialect.read_request(await _body(receive))
         if request is None:
             await _send_error(send, 400, "This is no question.", code="invalid_request")
             return
@@ -106,9 +136,9 @@ class SimulatedProvider:
         if await _fail(instruction, receive, send):
             return
         if request.is_stream and instruction.directive is not Directive.WHOLE:
-            await _stream(request, instruction, receive, send)
+            await _stream(dialect, request, instruction, receive, send)
         else:
-            await _answer_whole(request, instruction, receive, send)
+            await _answer_whole(dialect, request, instruction, receive, send)
 
 
 async def _fail(instruction: Instruction, receive: Receive, send: Send) -> bool:
@@ -156,9 +186,13 @@ async def _hangs_up_within(seconds: float, receive: Receive) -> bool:
 
 
 async def _answer_whole(
-    request: wire.Request, instruction: Instruction, receive: Receive, send: Send
+    dialect: _Dialect,
+    request: wire.Request,
+    instruction: Instruction,
+    receive: Receive,
+    send: Send,
 ) -> None:
-    body = wire.whole_answer(answer_to(request, instruction))
+    body = dialect.whole_answer(answer_to(request, instruction))
     pause_seconds = _slow_seconds(instruction)
     if pause_seconds and await _hangs_up_within(pause_seconds, receive):
         return
@@ -170,11 +204,15 @@ async def _answer_whole(
 
 
 async def _stream(
-    request: wire.Request, instruction: Instruction, receive: Receive, send: Send
+    dialect: _Dialect,
+    request: wire.Request,
+    instruction: Instruction,
+    receive: Receive,
+    send: Send,
 ) -> None:
     answer, directive = answer_to(request, instruction), instruction.directive
     usage_at = wire.UsageAt.FIRST if directive is Directive.EARLY_USAGE else wire.UsageAt.LAST
-    events = list(wire.chunks(answer, usage_at if request.wants_usage else wire.UsageAt.NOWHERE))
+    events = list(dialect.chunks(answer, usage_at if request.wants_usage else wire.UsageAt.NOWHERE))
     pause_seconds = _slow_seconds(instruction) / len(events)
     await _start(send, 200, _EVENTS)
     for number, event in enumerate(events):

@@ -90,8 +90,10 @@ def answer_to(request: Request, instruction: Instruction) -> Answer:
         id=f"chatcmpl-simulated-{digest.hex()}",
         model=request.model,
         pieces=pieces,
-        finish_reason=finish_reason,
-        usage=_usage(request, directive, len(pieces)),
+        finish_reason="tool_calls" if request.tool else finish_reason,
+        usage=_usage(request, directive, len(pieces) * request.choices),
+        choices=request.choices,
+        tool=request.tool,
     )
 
 

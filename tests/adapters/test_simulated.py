@@ -116,4 +116,4 @@ async def test_a_stream_that_is_cut_ends_without_its_end(client: AsyncOpenAI) ->
 
 async def test_another_path_is_not_found(client: AsyncOpenAI) -> None:
     with pytest.raises(openai.NotFoundError):
-        await client.embeddings.create(model="simulated", input="Hello")
+        await client.moderations.create(input="Hello")

@@ -1,0 +1,1 @@
+"""The door for OpenAI's clients: change the base URL, and calls are paid from credits."""
