@@ -8,7 +8,9 @@ from typing import Final
 from starlette.routing import BaseRoute
 
 from adapters.pack_list import read_packs
+from adapters.payments.paystack import PaystackProcessor
 from adapters.payments.sandbox import SandboxProcessor
+from adapters.payments.stripe import StripeProcessor
 from app.deployment import Deployment
 from app.sandbox import SandboxPages
 from app.settings import Settings, UnsafeSettings
@@ -101,9 +103,25 @@ def _processors(
     secret: str,
     demo_mode: bool,
 ) -> Mapping[PaymentProvider, PaymentProcessor]:
-    del stack
-    if settings.takes_payments or not demo_mode:
-        return {}
+    processors: dict[PaymentProvider, PaymentProcessor] = {}
+    if settings.stripe_secret_key is not None:
+        by_stripe = StripeProcessor.connecting(
+            secret_key=settings.stripe_secret_key.get_secret_value(),
+            webhook_secrets=tuple(
+                secret.get_secret_value() for secret in settings.stripe_webhook_secrets
+            ),
+            url=settings.stripe_url,
+        )
+        stack.push_async_callback(by_stripe.aclose)
+        processors[PaymentProvider.STRIPE] = by_stripe
+    if settings.paystack_secret_key is not None:
+        by_paystack = PaystackProcessor.connecting(
+            secret_key=settings.paystack_secret_key.get_secret_value(), url=settings.paystack_url
+        )
+        stack.push_async_callback(by_paystack.aclose)
+        processors[PaymentProvider.PAYSTACK] = by_paystack
+    if processors or not demo_mode:
+        return processors
     return {
         provider: SandboxProcessor(provider=provider, till=till, origin=address, secret=secret)
         for provider in PaymentProvider
