@@ -12,7 +12,8 @@ import stripe
 from stripe.params.checkout import SessionCreateParams
 
 from adapters.payments import stripe_events
-from adapters.payments.stripe_events import METADATA, id_of, mode_of, reference_of
+from adapters.payments.reading import text
+from adapters.payments.stripe_events import METADATA, mode_of, reference_of
 from domain.charging import Checkout, CheckoutRequest, Heard, ProcessorFailed
 from domain.offering import PaymentProvider
 from domain.payments import (
@@ -151,14 +152,14 @@ class StripeProcessor:
             {"created": {"gte": created}, "limit": PAGE}
         )
         async for refund in refunds.auto_paging_iter():
-            intent = id_of(refund.payment_intent)
+            intent = _id_of(refund.payment_intent)
             if intent is not None:
                 yield intent
         disputes = await self.client.v1.disputes.list_async(
             {"created": {"gte": created}, "limit": PAGE}
         )
         async for dispute in disputes.auto_paging_iter():
-            intent = id_of(dispute.payment_intent)
+            intent = _id_of(dispute.payment_intent)
             if intent is not None:
                 yield intent
 
@@ -167,7 +168,7 @@ class StripeProcessor:
         charge = intent.latest_charge if isinstance(intent, stripe.PaymentIntent) else None
         whole_charge = charge if isinstance(charge, stripe.Charge) else None
         progress = _progress(session)
-        reference = id_of(intent) if intent is not None else None
+        reference = _id_of(intent)
         reversals = []
         if progress is Progress.PAID and reference is not None:
             reversals = [each async for each in self._reversals(reference, session)]
@@ -178,7 +179,7 @@ class StripeProcessor:
             minor=session.amount_total or 0,
             currency=(session.currency or "").upper(),
             charge_reference=reference,
-            customer_reference=id_of(session.customer),
+            customer_reference=_id_of(session.customer),
             receipt_url=whole_charge.receipt_url if whole_charge else None,
             paid_at=datetime.fromtimestamp(whole_charge.created, UTC) if whole_charge else None,
             reversals=reversals,
@@ -254,6 +255,11 @@ def _progress(session: stripe.checkout.Session) -> Progress:
         }
         return Progress.FAILED if has_failed else Progress.OPEN
     return Progress.EXPIRED if session.status == "expired" else Progress.OPEN
+
+
+def _id_of(value: str | stripe.StripeObject | None) -> str | None:
+    """An object's id, whether the object was sent along or not."""
+    return text(value.to_dict().get("id")) if isinstance(value, stripe.StripeObject) else value
 
 
 def _digest(params: SessionCreateParams) -> str:
