@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.budgets import KeyBudget
 from domain.units import Microcredits
 
 
@@ -140,12 +141,16 @@ class InsufficientCredits(Problem):
 
 
 class BudgetExceeded(Problem):
-    """The API key's budget does not cover it, whatever the balance."""
+    """The API key's budget does not cover it, whatever the balance.
+
+    The ledger says so without the budget; whoever tells a caller adds how far it has come.
+    """
 
     code = ProblemCode.BUDGET_EXCEEDED
 
-    def __init__(self, *, required: Microcredits) -> None:
+    def __init__(self, *, required: Microcredits, budget: KeyBudget | None = None) -> None:
         self.required = required
+        self.budget = budget
         super().__init__("The API key's budget does not cover this.")
 
 

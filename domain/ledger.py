@@ -208,8 +208,8 @@ class Holds(Protocol):
     ) -> HoldTaken:
         """Set credits aside, together with the answer they are for.
 
-        Raises InsufficientCredits (and records the refusal, if it was for an answer),
-        IdempotencyKeyReused, or NotFound when there is no such purse.
+        Raises InsufficientCredits or BudgetExceeded (and records the refusal, if it was for an
+        answer), IdempotencyKeyReused, or NotFound when there is no such purse.
         """
         ...
 

@@ -17,6 +17,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 
 from domain.answers import AnswerBeginning, AnswerEnd
 from domain.errors import (
+    BudgetExceeded,
     IdempotencyKeyReused,
     InsufficientCredits,
     LedgerFault,
@@ -280,6 +281,8 @@ def _refusal(outcome: int, *, required: Microcredits, available: Microcredits) -
     match outcome:
         case Outcome.INSUFFICIENT:
             return InsufficientCredits(required=required, available=available)
+        case Outcome.OVER_BUDGET:
+            return BudgetExceeded(required=required)
         case Outcome.CONFLICT:
             return IdempotencyKeyReused()
         case _:

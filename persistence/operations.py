@@ -34,6 +34,7 @@ class Outcome(IntEnum):
     INSUFFICIENT = 3
     NO_HOLD = 4
     NO_PURSE = 5
+    OVER_BUDGET = 6
 
 
 Result = tuple[int, int, int, int, int, int]

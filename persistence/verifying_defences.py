@@ -50,11 +50,13 @@ _FUNCTIONS: Final = {
         "caller_account_id", "caller_is_admin", "caller_key_number", "settle_purses_in_sight",
         "create_api_key", "update_api_key", "revoke_api_key", "fund_api_key",
         "begin_payment",
+        "budget_period_end",
     ),
     Login.ADMIN: (
         "caller_account_id", "caller_is_admin", "settle_purses_in_sight", "require_admin",
         "post_by_admin", "refund_charge", "save_model", "set_model_price", "suspend_account",
         "reinstate_account",
+        "budget_period_end",
     ),
     Login.AUTH: (
         "open_account", "start_session", "sessions_in_force", "account_of_email",

@@ -5,6 +5,7 @@ Each query answers with the rows that break its rule, by name, and with what is 
 
 from typing import Final
 
+from persistence.verifying_keys import API_KEYS
 from persistence.verifying_parts import Rule
 from persistence.verifying_payments import PAYMENTS
 
@@ -288,4 +289,4 @@ SELECT format('entries (%s, %s, %s)', r.account_id, r.reverses_moment, r.key_num
     ),
 )
 
-RULES: Final = (*_BALANCES, *_HOLDS, *_LOTS, *_USAGE, *_KEYS, *PAYMENTS)
+RULES: Final = (*_BALANCES, *_HOLDS, *_LOTS, *_USAGE, *_KEYS, *PAYMENTS, *API_KEYS)

@@ -19,6 +19,7 @@ from domain.answers import (
     FinishReason,
     UsageOutcome,
 )
+from domain.errors import ProblemCode, ProviderFailure
 from domain.identity import Role
 from domain.ledger import HoldEnded, HoldTaken, Once
 from domain.money import MicroUSD
@@ -69,6 +70,39 @@ MODEL = ModelListing(
     rates=RATES,
 )
 
+
+ANSWERED = AnswerEnd(
+    status=AnswerStatus.SUCCEEDED,
+    text="an answer",
+    finish_reason=FinishReason.STOP,
+    failure=None,
+    attempts=(
+        AttemptEnd(
+            attempt=1,
+            outcome=UsageOutcome.SUCCEEDED,
+            input_tokens=30,
+            cached_input_tokens=10,
+            output_tokens=20,
+            latency_ms=700,
+            first_token_ms=90,
+            provider_cost=17,
+        ),
+    ),
+)
+"""An answer of one attempt."""
+
+GIVEN_UP = AnswerEnd(
+    status=AnswerStatus.FAILED,
+    text=None,
+    finish_reason=None,
+    failure=ProviderFailure.ERROR,
+    attempts=(
+        AttemptEnd(
+            attempt=1, outcome=UsageOutcome.FAILED, problem_code=ProblemCode.PROVIDER_FAILED
+        ),
+    ),
+)
+"""No answer, after one attempt."""
 
 SUSPEND = """
 UPDATE tallystick.accounts SET status = 'SUSPENDED', suspension_reason = 'a test' WHERE id = $1
@@ -169,28 +203,7 @@ class Bank:
     ) -> HoldEnded:
         """A finished answer, of one attempt."""
         taken = await self.ask(purse, held, key=key)
-        return await self.ledger.capture(
-            taken.hold_id,
-            Microcredits(charged),
-            AnswerEnd(
-                status=AnswerStatus.SUCCEEDED,
-                text="an answer",
-                finish_reason=FinishReason.STOP,
-                failure=None,
-                attempts=(
-                    AttemptEnd(
-                        attempt=1,
-                        outcome=UsageOutcome.SUCCEEDED,
-                        input_tokens=30,
-                        cached_input_tokens=10,
-                        output_tokens=20,
-                        latency_ms=700,
-                        first_token_ms=90,
-                        provider_cost=17,
-                    ),
-                ),
-            ),
-        )
+        return await self.ledger.capture(taken.hold_id, Microcredits(charged), ANSWERED)
 
 
 @asynccontextmanager

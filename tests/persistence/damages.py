@@ -43,6 +43,9 @@ DELIVERED = "Only what was delivered is charged."
 ROLL_UPS = "The roll-ups are the sums of the usage records, hour by hour."
 ONE_EFFECT = "An idempotency key has one effect."
 REFUNDS = "What is given back of a charge, over all times, is never more than the charge."
+BUDGETS = "A budget counts what its key holds, and what it was charged in the period."
+OF_A_KEY = "What was asked with an API key is of a key that there is, and paid from its purse."
+KEY_PURSES = "A key with credits of its own has a purse, which is empty once it was emptied."
 CONSTRAINTS = "Every constraint is in force, for the rows that were there before as well."
 TRIGGERS = "Triggers refuse every change of history."
 FORCED = "Row-level security is forced on every table."
@@ -369,5 +372,46 @@ DAMAGES_OF_ROLES = (
         "ALTER ROLE tallystick_owner NOLOGIN",
         OWNED,
         "tallystick_owner",
+    ),
+)
+
+DAMAGES_OF_KEYS = (
+    Damage("UPDATE key_budgets SET held = held - 1", BUDGETS, "key_budgets ({account}, 1)"),
+    Damage("UPDATE key_budgets SET charged = 39", BUDGETS, "key_budgets ({account}, 1)"),
+    Damage("UPDATE key_budgets SET charged = 0", BUDGETS, "key_budgets ({account}, 1)"),
+    Damage(
+        "UPDATE holds SET status = 'EXPIRED', ended_moment = moment + 1, failure = 'ERROR'"
+        " WHERE ended_moment IS NULL",
+        BUDGETS,
+        "key_budgets ({account}, 1)",
+    ),
+    Damage(
+        "UPDATE usage_hours SET charged = 41 WHERE api_key_number = 1",
+        BUDGETS,
+        "key_budgets ({account}, 1)",
+    ),
+    Damage(
+        "UPDATE key_budgets SET period_start = period_end - 1",
+        BUDGETS,
+        "key_budgets ({account}, 1)",
+    ),
+    Damage(
+        "DELETE FROM key_budgets; DELETE FROM api_keys WHERE key_number = 1",
+        OF_A_KEY,
+        "holds ({account}, {open}, 0)",
+    ),
+    Damage(
+        "UPDATE holds SET api_key_number = 2 WHERE ended_moment IS NULL",
+        OF_A_KEY,
+        "holds ({account}, {open}, 0)",
+    ),
+    Damage("DELETE FROM balances WHERE key_number = 2", KEY_PURSES, "api_keys ({account}, 2)"),
+    Damage(
+        "UPDATE balances SET total = 5 WHERE key_number = 3", KEY_PURSES, "api_keys ({account}, 3)"
+    ),
+    Damage(
+        "UPDATE api_keys SET revoked_at = now(), emptied_at = now() WHERE key_number = 2",
+        KEY_PURSES,
+        "api_keys ({account}, 2)",
     ),
 )

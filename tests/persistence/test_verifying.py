@@ -15,6 +15,7 @@ from tests.persistence import orders
 from tests.persistence.bank import Bank
 from tests.persistence.damages import (
     DAMAGES,
+    DAMAGES_OF_KEYS,
     DAMAGES_OF_PAYMENTS,
     DAMAGES_OF_ROLES,
     SUM,
@@ -27,7 +28,7 @@ FIRST_HOLD = "SELECT min(moment) FROM tallystick.holds WHERE account_id = $1"
 
 
 def test_every_rule_is_tried() -> None:
-    planted = (*DAMAGES, *DAMAGES_OF_PAYMENTS)
+    planted = (*DAMAGES, *DAMAGES_OF_PAYMENTS, *DAMAGES_OF_KEYS)
     tried = {damage.promise for damage in planted} | {damage[2] for damage in DAMAGES_OF_ROLES}
 
     assert tried == {rule.promise for rule in (*RULES, *DEFENCES)}
@@ -39,7 +40,7 @@ async def test_books_in_use_are_right(bank: Bank) -> None:
     report = await verify(bank.url)
 
     assert report.is_clean, report.lines()
-    assert report.lines() == ["The books are right: 37 rules hold over 5 entries."]
+    assert report.lines() == ["The books are right: 40 rules hold over 5 entries."]
 
 
 @pytest.mark.parametrize(
