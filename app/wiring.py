@@ -22,6 +22,7 @@ from app.entrance import entrance_of
 from app.gateway.door import Gateway
 from app.health import Health
 from app.key_authentication import KeyCallers
+from app.key_limits import QuestionsPerKey
 from app.origins import Origins
 from app.price_list import AskableBooks
 from app.runner import Runner
@@ -31,6 +32,7 @@ from app.tills import Tills, opened_tills
 from app.upkeep import Upkeep
 from domain.asking import Asking
 from domain.canceling import Canceling
+from domain.key_keeping import KeyKeeping
 from domain.leasing import Lease
 from domain.passing import Passing
 from domain.price_book import FreshPrices
@@ -43,7 +45,7 @@ from persistence.allowing import PostgresBuckets
 from persistence.answers import PostgresAnswers
 from persistence.engine import Engines
 from persistence.forgetting import PostgresTexts
-from persistence.keys import PostgresKeysInForce
+from persistence.keys import PostgresKeyRing, PostgresKeysInForce
 from persistence.ledger import PostgresLedger
 from persistence.notify import Notices
 from persistence.office import PostgresOffice
@@ -54,6 +56,9 @@ from persistence.runners import PostgresRunners
 from persistence.sessions import PostgresSessions
 from resolvers.context import Services
 from schema.ids import account_name
+
+KEYS_PER_MINUTE: Final = 20
+"""API keys that an account may make."""
 
 CLOCK: Final = SystemClock()
 _AUTH_CONNECTIONS: Final = 3
@@ -259,6 +264,11 @@ def _services(
         books=books.reads,
         asking=answering.asking,
         canceling=answering.canceling,
+        keys=KeyKeeping(
+            ring=PostgresKeyRing(books.engines),
+            making=books.counting.per_minute("keys made", KEYS_PER_MINUTE),
+            clock=CLOCK,
+        ),
         recharging=Recharging(office=PostgresOffice(books.engines), clock=CLOCK),
         paying=tills.paying,
         sessions=doors.signing_in,
@@ -285,8 +295,9 @@ def _answering(
         queueing=runner.queueing,
         stored=books.answers,
         balances=books.reads,
-        admission=QuestionsPerAccount(
-            books.counting.per_minute("questions", settings.asks_per_minute)
+        admission=QuestionsPerKey(
+            QuestionsPerAccount(books.counting.per_minute("questions", settings.asks_per_minute)),
+            lambda limit: books.counting.per_minute("questions of keys", limit),
         ),
         runner=books.runner,
     )

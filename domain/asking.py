@@ -7,15 +7,24 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from domain.answers import Answer, AnswerBeginning, AnswerStatus
-from domain.errors import InsufficientCredits, NotFound, ProviderFailed, ProviderFailure
+from domain.errors import (
+    BudgetExceeded,
+    InsufficientCredits,
+    NotFound,
+    Problem,
+    ProviderFailed,
+    ProviderFailure,
+    Unavailable,
+)
 from domain.identity import Viewer
+from domain.keys import ApiKey
 from domain.ledger import Balance, Holds, HoldTaken, Once
 from domain.pricing import Model, prompt_tokens_bound
 from domain.questions import Question, check, digest
 from domain.queueing import Queueing
 from domain.reporting import Reader
 from domain.running import Finished, HandedBack, Run, Running
-from domain.units import AnswerId, Microcredits, ModelId, PurseId
+from domain.units import AnswerId, ApiKeyId, Microcredits, ModelId, PurseId
 
 OPERATION: Final = "askAI"
 _POLL_SECONDS: Final = 0.1
@@ -65,11 +74,12 @@ class StoredAnswers(Protocol):
 
 
 class Balances(Protocol):
-    """What purses hold, as their owner may see it."""
+    """What purses hold and keys may spend, as their owner may see it."""
 
     async def balances(
         self, reader: Reader, purses: Sequence[PurseId]
     ) -> dict[PurseId, Balance]: ...
+    async def api_keys(self, reader: Reader, ids: Sequence[ApiKeyId]) -> dict[ApiKeyId, ApiKey]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +148,11 @@ class Asking:
         """Admit a call and hold the most it may cost: whatever calls a provider comes this way.
 
         One that is to run at once has room kept for it, and has to be started unless it replays.
-        Raises RateLimited, InsufficientCredits, IdempotencyKeyReused, Unavailable, with nothing
-        held.
+        Raises NotFound for a model that an API key may not ask, RateLimited, InsufficientCredits,
+        BudgetExceeded, IdempotencyKeyReused, Unavailable, with nothing held.
         """
+        if not viewer.may_ask(model.id):
+            raise NotFound("model that this API key may ask")
         await self.admission.admit(viewer)
         if status is AnswerStatus.QUEUED:
             return await self._hold(viewer, model, bounds, once, status)
@@ -167,7 +179,7 @@ class Asking:
                 viewer.purse,
                 # A free model is held for as well: no provider is called without a hold.
                 max(ceiling, Microcredits(1)),
-                once,
+                once if viewer.api_key_id is None else once.by(viewer.api_key_number),
                 lasts_seconds=self.queueing.hold_seconds(status),
                 beginning=AnswerBeginning(
                     model_id=model.id,
@@ -188,6 +200,17 @@ class Asking:
                 )
                 // bounds.choices,
             ) from None
+        except BudgetExceeded as refused:
+            raise await self._told(viewer, refused) from None
+
+    async def _told(self, viewer: Viewer, refused: BudgetExceeded) -> Problem:
+        """The refusal with the budget that was short."""
+        key_id = viewer.api_key_id
+        if key_id is not None:
+            found = await self.balances.api_keys(Reader(viewer.session_id), [key_id])
+            if key_id in found and (budget := found[key_id].budget) is not None:
+                return BudgetExceeded(required=refused.required, budget=budget)
+        return Unavailable("The API key was changed meanwhile. Try again.")
 
     async def _wait(
         self, task: "asyncio.Task[Finished]", run: Run, balance: Balance, wait_seconds: float

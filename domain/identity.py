@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from domain.units import OWN_CREDITS, AccountId, ApiKeyId, KeyNumber, ModelId, PurseId
+from domain.units import OWN_CREDITS, AccountId, ApiKeyId, KeyNumber, ModelId, PurseId, key_of
 
 
 class Role(StrEnum):
@@ -58,9 +58,7 @@ class Viewer:
     @property
     def api_key_id(self) -> ApiKeyId | None:
         """The API key this is, or None for a session."""
-        if self.api_key_number == OWN_CREDITS:
-            return None
-        return ApiKeyId(self.account_id, self.api_key_number)
+        return key_of(self.account_id, self.api_key_number)
 
     def may_ask(self, model_id: ModelId) -> bool:
         return not self.allowed_models or model_id in self.allowed_models

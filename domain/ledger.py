@@ -6,7 +6,7 @@ never exceeds it; one idempotency key has one effect. The database sees to all o
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
@@ -139,6 +139,11 @@ class Once:
             else blake2b(key.encode(), digest_size=16).digest(),
             blake2b(repr(given).encode(), digest_size=16).digest(),
         )
+
+    def by(self, number: KeyNumber) -> "Once":
+        """The same as an API key sends it: what another credential began is not the key's."""
+        digest = blake2b(self.digest + number.to_bytes(4, "big"), digest_size=16).digest()
+        return replace(self, digest=digest)
 
 
 class HoldTaken(NamedTuple):

@@ -12,15 +12,16 @@ from uuid import UUID
 
 from domain.answers import Answer, AnswerStatus, UsageOutcome, UsageRecord
 from domain.identity import Account, AccountStatus, Role
+from domain.keys import ApiKey
 from domain.ledger import Balance, Entry, EntryKind, Hold, HoldStatus, Lot
 from domain.payments import Payment, PaymentStatus
 from domain.pricing import Model, Price
 from domain.units import (
     AccountId,
     AnswerId,
+    ApiKeyId,
     EntryId,
     HoldId,
-    KeyNumber,
     ModelId,
     PaymentId,
     PriceId,
@@ -77,7 +78,9 @@ class UsageFilter:
     account_id: AccountId | None = None
     span: Span | None = None
     model_id: ModelId | None = None
-    api_key_number: KeyNumber | None = None
+    api_key: ApiKeyId | None = None
+    """What was asked with this key."""
+
     outcomes: frozenset[UsageOutcome] | None = None
 
 
@@ -88,7 +91,8 @@ class EntryFilter:
     account_id: AccountId | None = None
     span: Span | None = None
     kinds: frozenset[EntryKind] | None = None
-    key_number: KeyNumber | None = None
+    api_key: ApiKeyId | None = None
+    """What changed this key's own credits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +147,11 @@ class Books(Protocol):
     async def accounts(
         self, reader: Reader, ids: Sequence[AccountId]
     ) -> dict[AccountId, Account]: ...
+    async def api_keys(self, reader: Reader, ids: Sequence[ApiKeyId]) -> dict[ApiKeyId, ApiKey]: ...
+    async def api_keys_of(self, reader: Reader, account_id: AccountId) -> list[ApiKey]:
+        """An account's keys, newest first; at most as many as may work at once."""
+        ...
+
     async def balances(self, reader: Reader, purses: Sequence[PurseId]) -> dict[PurseId, Balance]:
         """What each purse holds now; credits whose time is over are not counted any more."""
         ...

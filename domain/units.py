@@ -49,6 +49,11 @@ class ApiKeyId:
         return PurseId(self.account_id, self.number)
 
 
+def key_of(account_id: AccountId, number: KeyNumber) -> ApiKeyId | None:
+    """The API key of a number; none goes by the number of the account's own credits."""
+    return None if number == OWN_CREDITS else ApiKeyId(account_id, number)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class HoldId:
     """A hold, named by its purse and the moment it was taken."""

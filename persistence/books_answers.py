@@ -71,8 +71,12 @@ class AnswerReads(Reads):
             query = query.where(UsageRecordRow.account_id == wanted.account_id)
         if wanted.model_id is not None:
             query = query.where(UsageRecordRow.model_id == wanted.model_id)
-        if wanted.api_key_number is not None:
-            query = query.where(UsageRecordRow.api_key_number == wanted.api_key_number)
+        if wanted.api_key is not None:
+            query = query.where(
+                UsageRecordRow.account_id == wanted.api_key.account_id,
+                UsageRecordRow.api_key_number == wanted.api_key.number,
+                col(UsageRecordRow.api_key_number) > 0,  # what the index is of
+            )
         if wanted.outcomes is not None:
             query = query.where(col(UsageRecordRow.outcome).in_(wanted.outcomes))
         history = History(

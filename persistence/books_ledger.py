@@ -47,8 +47,11 @@ class LedgerReads(Reads):
             query = query.where(EntryRow.account_id == wanted.account_id)
         if wanted.kinds is not None:
             query = query.where(col(EntryRow.kind).in_(wanted.kinds))
-        if wanted.key_number is not None:
-            query = query.where(EntryRow.key_number == wanted.key_number)
+        if wanted.api_key is not None:
+            query = query.where(
+                EntryRow.account_id == wanted.api_key.account_id,
+                EntryRow.key_number == wanted.api_key.number,
+            )
         history = History(
             table=EntryRow,
             query=query,

@@ -9,6 +9,7 @@ from domain.asking import Asked
 from domain.canceling import Canceled
 from domain.errors import Forbidden, Unauthenticated
 from domain.identity import Viewer
+from domain.key_keeping import KeyKeeping
 from domain.offering import Offer
 from domain.packs import Assortment
 from domain.passwords import SettingPassword
@@ -65,6 +66,7 @@ class Services:
     canceling: Cancels
     recharging: Recharging
     paying: Sells
+    keys: KeyKeeping
     sessions: SigningIn
     refreshing: Refreshing
     passwords: SettingPassword

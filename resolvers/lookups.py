@@ -6,12 +6,14 @@ from typing import TypeVar
 from domain.answers import Answer, UsageRecord
 from domain.errors import LedgerFault
 from domain.identity import Account
+from domain.keys import ApiKey
 from domain.ledger import Balance, Entry, Hold, Lot
 from domain.payments import Payment
 from domain.pricing import Model, Price
 from domain.units import (
     AccountId,
     AnswerId,
+    ApiKeyId,
     EntryId,
     HoldId,
     ModelId,
@@ -28,6 +30,10 @@ Item = TypeVar("Item")
 
 async def accounts(context: Context, ids: Sequence[AccountId]) -> list[Account | None]:
     return _each(await context.services.books.accounts(context.reader(), ids), ids)
+
+
+async def api_keys(context: Context, ids: Sequence[ApiKeyId]) -> list[ApiKey | None]:
+    return _each(await context.services.books.api_keys(context.reader(), ids), ids)
 
 
 async def entries(context: Context, ids: Sequence[EntryId]) -> list[Entry | None]:

@@ -5,11 +5,13 @@ from typing import Self
 
 import strawberry
 
+import resolvers.keys
 import resolvers.ledger
 import resolvers.lookups
 import resolvers.payments
 import resolvers.usage
 import schema.balances
+import schema.keys
 import schema.ledger
 import schema.payments
 import schema.usage
@@ -19,6 +21,7 @@ from schema.enums import AccountStatus, Role
 from schema.filters import LedgerFilter, UsageFilter
 from schema.ids import account_name
 from schema.lazy import (
+    LazyApiKey,
     LazyBalance,
     LazyLedgerConnection,
     LazyPaymentConnection,
@@ -80,6 +83,11 @@ class Account(Node):
             self.lookups.context, self.account_id, wanted, request
         )
         return schema.usage.UsageConnection.of(Read(page, request, USAGE), self.lookups)
+
+    @strawberry.field(permission_classes=[IsUser])
+    async def api_keys(self) -> list[LazyApiKey] | None:
+        keys = await resolvers.keys.of_account(self.lookups.context, self.account_id)
+        return [schema.keys.ApiKey.of(key, self.lookups) for key in keys]
 
     @strawberry.field
     async def ledger(

@@ -7,14 +7,15 @@ import strawberry
 
 import resolvers.lookups
 import schema.accounts
+import schema.keys
 import schema.usage
 from domain import answers as domain_answers
 from domain import errors
 from domain.running import time_of
-from domain.units import AnswerId, Microcredits
+from domain.units import AnswerId, Microcredits, key_of
 from schema.enums import AnswerStatus, FinishReason
 from schema.ids import answer_name
-from schema.lazy import LazyAccount, LazyUsageRecord
+from schema.lazy import LazyAccount, LazyApiKey, LazyUsageRecord
 from schema.lookups import Lookups
 from schema.models import Model
 from schema.nodes import Node
@@ -87,6 +88,11 @@ class Answer(Node):
             schema.usage.UsageRecord.of(resolvers.lookups.present(record), self.lookups)
             for record in records
         ]
+
+    @strawberry.field(description="The key the question was asked with, or null for a session.")
+    async def api_key(self) -> LazyApiKey | None:
+        key_id = key_of(self.told.id.purse.account_id, self.told.api_key_number)
+        return await schema.keys.ApiKey.of_id(key_id, self.lookups)
 
     @strawberry.field(permission_classes=[IsAdmin])
     async def account(self) -> LazyAccount | None:

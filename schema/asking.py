@@ -14,6 +14,7 @@ from schema.inputs import given
 from schema.lookups import Lookups
 from schema.problems import (
     AccountSuspended,
+    BudgetExceeded,
     Conflict,
     InsufficientCredits,
     InvalidInput,
@@ -83,6 +84,7 @@ AskAIResult: TypeAlias = Annotated[
     AskAISuccess
     | InvalidInput
     | InsufficientCredits
+    | BudgetExceeded
     | AccountSuspended
     | NotFound
     | Conflict

@@ -6,9 +6,9 @@ from typing import Final, Self
 import strawberry
 
 from domain import reporting
-from domain.units import AccountId
+from domain.units import AccountId, ApiKeyId, KeyNumber
 from schema.accounts import Account
-from schema.ids import account_name, audit_name
+from schema.ids import account_name, audit_name, key_name
 from schema.lookups import Lookups
 from schema.pages import EDGE, PAGE, PageInfo, Read
 
@@ -23,6 +23,8 @@ _ON_ACCOUNTS: Final = frozenset(
         "refreshSession",
     }
 )
+
+_ON_KEYS: Final = frozenset({"createApiKey", "updateApiKey", "revokeApiKey"})
 
 
 @strawberry.type(description="One use of an administrator's rights. Immutable.")
@@ -53,11 +55,14 @@ class AuditEntry:
 
 
 def _target_name(entry: reporting.AuditEntry) -> strawberry.ID | None:
-    """The target as callers know it: accounts are kept by number, models by the name they have."""
+    """The target as callers know it: accounts and keys are kept by number, models by name."""
     if entry.target_id is None:
         return None
     if entry.action in _ON_ACCOUNTS:
         return account_name(AccountId(int(entry.target_id)))
+    if entry.action in _ON_KEYS:
+        account_id, number = map(int, entry.target_id.split("/"))
+        return key_name(ApiKeyId(AccountId(account_id), KeyNumber(number)))
     return strawberry.ID(entry.target_id)
 
 

@@ -9,8 +9,10 @@ import strawberry
 from strawberry.types.enum import has_enum_definition
 
 from domain.answers import AnswerStatus, FinishReason, UsageOutcome
+from domain.budgets import BudgetPeriod
 from domain.errors import ProblemCode, ProviderFailure
 from domain.identity import AccountStatus, Role, Scope
+from domain.keys import KeyFunding, KeyStatus
 from domain.ledger import EntryKind, HoldStatus
 from domain.money import Currency
 from domain.offering import PaymentProvider, SignInMethod
@@ -21,10 +23,13 @@ __all__ = [
     "Access",
     "AccountStatus",
     "AnswerStatus",
+    "BudgetPeriod",
     "Currency",
     "EntryKind",
     "FinishReason",
     "HoldStatus",
+    "KeyFunding",
+    "KeyStatus",
     "MessageRole",
     "PaymentProvider",
     "PaymentStatus",
@@ -73,6 +78,15 @@ _describe(
     READ="See balance, usage, ledger, answers.",
     ASK="Ask models and follow or cancel the answers.",
 )
+_describe(KeyStatus, "ApiKeyStatus", "Only an ACTIVE key works.")
+_describe(
+    KeyFunding,
+    "KeyFunding",
+    "Whose credits a key spends.",
+    ACCOUNT="Spends the account's credits, up to the key's budget.",
+    OWN="Spends only credits moved to the key with fundApiKey.",
+)
+_describe(BudgetPeriod, "BudgetPeriod", "Periods begin at midnight UTC; weeks on Monday.")
 _describe(
     SignInMethod,
     "SignInMethod",

@@ -10,7 +10,7 @@ from domain.reporting import AccountFilter as WantedAccounts
 from domain.reporting import AnswerFilter, HoldFilter, PaymentFilter, Span
 from domain.reporting import EntryFilter as WantedEntries
 from domain.reporting import UsageFilter as WantedUsage
-from domain.units import ModelId
+from domain.units import AccountId, ApiKeyId, KeyNumber, ModelId
 from schema.enums import (
     AccountStatus,
     AnswerStatus,
@@ -20,10 +20,11 @@ from schema.enums import (
     Role,
     UsageOutcome,
 )
-from schema.ids import account_named
+from schema.ids import account_named, key_named
 from schema.inputs import given
 from schema.pages import BadRequest
 
+_NO_KEY: Final = ApiKeyId(AccountId(0), KeyNumber(1))
 EVERY_CONDITION: Final = "Every given condition must hold."
 
 
@@ -44,6 +45,7 @@ class TimeRange:
 class UsageFilter:
     range: TimeRange | None = strawberry.UNSET
     model: str | None = strawberry.UNSET
+    api_key_id: strawberry.ID | None = strawberry.UNSET
     outcome: list[UsageOutcome] | None = strawberry.UNSET
 
     @classmethod
@@ -56,6 +58,7 @@ class UsageFilter:
         return WantedUsage(
             span=span.span() if span else None,
             model_id=None if model is None else ModelId(_searchable("model", model)),
+            api_key=_key(given(self.api_key_id)),
             outcomes=None if outcomes is None else frozenset(outcomes),
         )
 
@@ -64,6 +67,7 @@ class UsageFilter:
 class LedgerFilter:
     range: TimeRange | None = strawberry.UNSET
     kind: list[EntryKind] | None = strawberry.UNSET
+    api_key_id: strawberry.ID | None = strawberry.UNSET
 
     @classmethod
     def of(cls, filter: Self | None) -> WantedEntries:
@@ -75,6 +79,7 @@ class LedgerFilter:
         return WantedEntries(
             span=span.span() if span else None,
             kinds=None if kinds is None else frozenset(kinds),
+            api_key=_key(given(self.api_key_id)),
         )
 
 
@@ -101,6 +106,13 @@ class AccountFilter:
             role=given(self.role),
             status=given(self.status),
         )
+
+
+def _key(name: str | None) -> ApiKeyId | None:
+    """The key of an id; an id that names none is that of no account's key, which nothing is of."""
+    if name is None:
+        return None
+    return key_named(name) or _NO_KEY
 
 
 def wanted_holds(status: HoldStatus | None) -> HoldFilter:

@@ -7,12 +7,13 @@ import strawberry
 
 import schema.accounts
 import schema.answers
+import schema.keys
 from domain import ledger
 from domain.running import time_of
-from domain.units import AnswerId, Microcredits
+from domain.units import AnswerId, Microcredits, key_of
 from schema.enums import HoldStatus
 from schema.ids import hold_name
-from schema.lazy import LazyAccount, LazyAnswer
+from schema.lazy import LazyAccount, LazyAnswer, LazyApiKey
 from schema.lookups import Lookups
 from schema.nodes import Node
 from schema.pages import EDGE, PAGE, PageInfo, Read
@@ -54,6 +55,11 @@ class Hold(Node):
     async def answer(self) -> LazyAnswer | None:
         paid_for = AnswerId(self.hold.id.purse, self.hold.id.moment)
         return await schema.answers.Answer.of_id(paid_for, self.lookups)
+
+    @strawberry.field
+    async def api_key(self) -> LazyApiKey | None:
+        key_id = key_of(self.hold.id.purse.account_id, self.hold.api_key_number)
+        return await schema.keys.ApiKey.of_id(key_id, self.lookups)
 
     @strawberry.field(permission_classes=[IsAdmin])
     async def account(self) -> LazyAccount | None:

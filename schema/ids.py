@@ -13,6 +13,7 @@ from domain.units import (
     OWN_CREDITS,
     AccountId,
     AnswerId,
+    ApiKeyId,
     EntryId,
     HoldId,
     KeyNumber,
@@ -28,10 +29,16 @@ _NUMBER_BYTES: Final = 8
 _KEY_BYTES: Final = 4
 _RESTS: Final = frozenset({0, _KEY_BYTES})
 _LENGTH_MAX: Final = 40
+_KEY_NAME_LENGTH: Final = len("key_") + 20
+"""Of an account's number and a key's, which is shorter."""
 
 
 def account_name(account_id: AccountId) -> ID:
     return _spelled("acct", _number(account_id))
+
+
+def key_name(key_id: ApiKeyId) -> ID:
+    return _spelled("key", _number(key_id.account_id) + _key_number(key_id.number))
 
 
 def entry_name(entry_id: EntryId) -> ID:
@@ -70,6 +77,14 @@ def account_named(name: str) -> AccountId | None:
     match _read("acct", name):
         case (account_id,):
             return AccountId(account_id)
+        case _:
+            return None
+
+
+def key_named(name: str) -> ApiKeyId | None:
+    match _read("key", name):
+        case (account_id, number) if len(name) == _KEY_NAME_LENGTH and number != OWN_CREDITS:
+            return ApiKeyId(AccountId(account_id), KeyNumber(number))
         case _:
             return None
 
@@ -123,7 +138,11 @@ def _moment(purse: PurseId, moment: Moment) -> bytes:
     spelled = _number(purse.account_id) + _number(moment)
     if purse.key_number == OWN_CREDITS:
         return spelled
-    return spelled + purse.key_number.to_bytes(_KEY_BYTES, "big", signed=True)
+    return spelled + _key_number(purse.key_number)
+
+
+def _key_number(number: KeyNumber) -> bytes:
+    return number.to_bytes(_KEY_BYTES, "big", signed=True)
 
 
 def _spelled(prefix: str, numbers: bytes) -> ID:

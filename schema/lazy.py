@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from schema.accounts import Account
     from schema.answers import Answer
     from schema.balances import Balance
+    from schema.keys import ApiKey
     from schema.ledger import LedgerConnection, LedgerEntry
     from schema.payments import Payment, PaymentConnection
     from schema.usage import UsageConnection, UsageRecord
 
 LazyAccount: TypeAlias = Annotated["Account", strawberry.lazy("schema.accounts")]
 LazyAnswer: TypeAlias = Annotated["Answer", strawberry.lazy("schema.answers")]
+LazyApiKey: TypeAlias = Annotated["ApiKey", strawberry.lazy("schema.keys")]
 LazyBalance: TypeAlias = Annotated["Balance", strawberry.lazy("schema.balances")]
 LazyLedgerEntry: TypeAlias = Annotated["LedgerEntry", strawberry.lazy("schema.ledger")]
 LazyLedgerConnection: TypeAlias = Annotated["LedgerConnection", strawberry.lazy("schema.ledger")]

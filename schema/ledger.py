@@ -8,13 +8,14 @@ import strawberry
 import resolvers.lookups
 import schema.accounts
 import schema.answers
+import schema.keys
 import schema.payments
 from domain import ledger
 from domain.running import time_of
-from domain.units import EntryId, Microcredits
+from domain.units import EntryId, Microcredits, key_of
 from schema.enums import EntryKind
 from schema.ids import entry_name
-from schema.lazy import LazyAccount, LazyAnswer, LazyPayment
+from schema.lazy import LazyAccount, LazyAnswer, LazyApiKey, LazyPayment
 from schema.lookups import Lookups
 from schema.nodes import Node
 from schema.pages import EDGE, PAGE, PageInfo, Read
@@ -56,6 +57,12 @@ class LedgerEntry(Node):
     async def of_id(cls, entry_id: EntryId, lookups: Lookups) -> Self:
         entry = resolvers.lookups.present(await lookups.entries.load(entry_id))
         return cls.of(entry, lookups)
+
+    @strawberry.field(description="The key whose own credits changed, or null for the account's.")
+    async def api_key(self) -> LazyApiKey | None:
+        purse = self.entry.id.purse
+        key_id = key_of(purse.account_id, purse.key_number)
+        return await schema.keys.ApiKey.of_id(key_id, self.lookups)
 
     @strawberry.field
     async def answer(self) -> LazyAnswer | None:

@@ -15,12 +15,14 @@ from strawberry.dataloader import DataLoader
 import resolvers.lookups
 from domain.answers import Answer, UsageRecord
 from domain.identity import Account
+from domain.keys import ApiKey
 from domain.ledger import Balance, Entry, Hold, Lot
 from domain.payments import Payment
 from domain.pricing import Model, Price
 from domain.units import (
     AccountId,
     AnswerId,
+    ApiKeyId,
     EntryId,
     HoldId,
     ModelId,
@@ -45,6 +47,10 @@ class Lookups:
     @cached_property
     def accounts(self) -> DataLoader[AccountId, Account | None]:
         return self._gathered(resolvers.lookups.accounts)
+
+    @cached_property
+    def api_keys(self) -> DataLoader[ApiKeyId, ApiKey | None]:
+        return self._gathered(resolvers.lookups.api_keys)
 
     @cached_property
     def entries(self) -> DataLoader[EntryId, Entry | None]:

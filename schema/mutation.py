@@ -29,6 +29,7 @@ from schema.identity import IdentityMutation
 from schema.ids import account_named, answer_named, entry_named
 from schema.info import Info
 from schema.inputs import given
+from schema.key_mutations import KeyMutation
 from schema.lookups import Lookups
 from schema.models import (
     Model,
@@ -46,7 +47,7 @@ from schema.status import StatusMutation
 @strawberry.type(
     description="Changes. Each takes one `input` and returns a success type or a Problem."
 )
-class Mutation(IdentityMutation, StatusMutation):
+class Mutation(IdentityMutation, KeyMutation, StatusMutation):
     @strawberry.mutation(
         name="askAI",
         description=(

@@ -11,6 +11,7 @@ from strawberry.types.field import StrawberryField
 
 from domain import errors
 from domain.units import Microcredits
+from schema.budgets import KeyBudget
 from schema.enums import ProblemCode, ProviderFailure
 from schema.info import Info
 
@@ -133,6 +134,20 @@ class InsufficientCredits(_Told):
         )
 
 
+@strawberry.type(
+    description="The API key's budget does not cover it, whatever the balance.",
+)
+class BudgetExceeded(_Told):
+    required: Microcredits
+    budget: KeyBudget
+
+    @classmethod
+    def of(cls, error: errors.BudgetExceeded) -> Self:
+        if error.budget is None:
+            raise AssertionError("whoever asks adds the budget")
+        return cls(**_facts(error), required=error.required, budget=KeyBudget.of(error.budget))
+
+
 @strawberry.type(description="The account is suspended.")
 class AccountSuspended(_Told):
     @classmethod
@@ -204,6 +219,7 @@ HANDLERS: Final = (
     Telling(errors.InvalidInput, InvalidInput, InvalidInput.of),
     Telling(errors.InvalidCredentials, InvalidCredentials, InvalidCredentials.of),
     Telling(errors.InsufficientCredits, InsufficientCredits, InsufficientCredits.of),
+    Telling(errors.BudgetExceeded, BudgetExceeded, BudgetExceeded.of),
     Telling(errors.AccountSuspended, AccountSuspended, AccountSuspended.of),
     Telling(errors.NotFound, NotFound, NotFound.of),
     Telling(errors.IdempotencyKeyReused, Conflict, Conflict.of),

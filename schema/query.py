@@ -3,6 +3,7 @@
 import strawberry
 
 import resolvers.answers
+import resolvers.keys
 import resolvers.ledger
 import resolvers.models
 import resolvers.payments
@@ -17,6 +18,7 @@ from schema.finding import find
 from schema.holds import HoldConnection
 from schema.ids import answer_named, payment_named
 from schema.info import Info
+from schema.keys import ApiKey
 from schema.ledger import LedgerConnection
 from schema.lookups import Lookups
 from schema.models import Model
@@ -163,6 +165,14 @@ class Query:
         request = PAYMENTS.request(first, after)
         page = await resolvers.payments.own(info.context, request)
         return PaymentConnection.of(Read(page, request, PAYMENTS), Lookups(info.context))
+
+    @strawberry.field(
+        description="Your API keys, newest first (at most 100).", permission_classes=[IsUser]
+    )
+    async def api_keys(self, info: Info) -> list[ApiKey] | None:
+        keys = await resolvers.keys.own(info.context)
+        lookups = Lookups(info.context)
+        return [ApiKey.of(key, lookups) for key in keys]
 
     @strawberry.field(
         description="What this request cost and what is left in the window.",

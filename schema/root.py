@@ -12,6 +12,7 @@ from strawberry.types.field import StrawberryField
 from schema.accounts import Account
 from schema.answers import Answer
 from schema.holds import Hold
+from schema.keys import ApiKey
 from schema.ledger import LedgerEntry
 from schema.mutation import Mutation
 from schema.payments import Payment
@@ -29,7 +30,7 @@ def build(kind: type[Served]) -> Served:
     schema = kind(
         query=Query,
         mutation=Mutation,
-        types=[Account, Answer, Hold, LedgerEntry, Payment, UsageRecord, Auth],
+        types=[Account, Answer, ApiKey, Hold, LedgerEntry, Payment, UsageRecord, Auth],
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
         exception_handlers=HANDLERS,
     )

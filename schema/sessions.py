@@ -6,11 +6,12 @@ from typing import Annotated, Self, TypeAlias
 import strawberry
 
 from domain import identity
-from domain.units import AccountId
+from domain.units import AccountId, ApiKeyId
 from resolvers.sessions import Started
 from schema.accounts import Account
 from schema.enums import Scope
 from schema.info import Info
+from schema.keys import ApiKey
 from schema.lookups import Lookups
 from schema.problems import (
     AccountSuspended,
@@ -25,6 +26,7 @@ from schema.problems import (
 class Viewer:
     lookups: strawberry.Private[Lookups]
     account_id: strawberry.Private[AccountId]
+    api_key_id: strawberry.Private[ApiKeyId | None]
     scopes: list[Scope] = strawberry.field(
         description="What the credential may do. A session has every scope."
     )
@@ -32,11 +34,20 @@ class Viewer:
     @classmethod
     def of(cls, viewer: identity.Viewer, lookups: Lookups) -> Self:
         scopes = [scope for scope in Scope if scope in viewer.scopes]
-        return cls(lookups=lookups, account_id=viewer.account_id, scopes=scopes)
+        return cls(
+            lookups=lookups,
+            account_id=viewer.account_id,
+            api_key_id=viewer.api_key_id,
+            scopes=scopes,
+        )
 
     @strawberry.field
     async def account(self) -> Account:
         return await Account.of_id(self.account_id, self.lookups)
+
+    @strawberry.field(description="The API key this request was made with, or null for a session.")
+    async def api_key(self) -> ApiKey | None:
+        return await ApiKey.of_id(self.api_key_id, self.lookups)
 
 
 @strawberry.type(description="A signed-in session's tokens.")

@@ -7,13 +7,14 @@ import strawberry
 
 import schema.accounts
 import schema.answers
+import schema.keys
 from domain import answers as domain_answers
 from domain.money import MicroUSD
 from domain.running import time_of
-from domain.units import Microcredits
+from domain.units import Microcredits, key_of
 from schema.enums import ProblemCode, UsageOutcome
 from schema.ids import usage_name
-from schema.lazy import LazyAccount, LazyAnswer
+from schema.lazy import LazyAccount, LazyAnswer, LazyApiKey
 from schema.lookups import Lookups
 from schema.models import Model, ModelPrice
 from schema.nodes import Node
@@ -76,6 +77,11 @@ class UsageRecord(Node):
     @strawberry.field
     async def model(self) -> Model:
         return await Model.of_id(self.record.model_id, self.lookups)
+
+    @strawberry.field
+    async def api_key(self) -> LazyApiKey | None:
+        key_id = key_of(self.record.id.purse.account_id, self.record.api_key_number)
+        return await schema.keys.ApiKey.of_id(key_id, self.lookups)
 
     @strawberry.field(description="The price the charge was computed from.")
     async def price(self) -> ModelPrice:

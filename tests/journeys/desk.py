@@ -17,6 +17,7 @@ from domain.asking import Asking
 from domain.canceling import Canceling
 from domain.errors import RateLimited
 from domain.identity import Role, Viewer
+from domain.keys import ApiKey
 from domain.leasing import Lease
 from domain.ledger import Balance
 from domain.pricing import Model, ModelListing, Price, Rates
@@ -25,7 +26,7 @@ from domain.queueing import Queueing
 from domain.reporting import Reader
 from domain.running import Running
 from domain.sweeping import Sweeping
-from domain.units import AccountId, Microcredits, ModelId, Moment, PriceId, PurseId
+from domain.units import AccountId, ApiKeyId, Microcredits, ModelId, Moment, PriceId, PurseId
 from persistence import operating, verifying
 from persistence.answers import PostgresAnswers
 from persistence.ledger import PostgresLedger
@@ -101,6 +102,9 @@ class OwnerBalances:
 
     async def balances(self, reader: Reader, purses: Sequence[PurseId]) -> dict[PurseId, Balance]:
         return {purse: await self.balance(purse) for purse in purses}
+
+    async def api_keys(self, reader: Reader, ids: Sequence[ApiKeyId]) -> dict[ApiKeyId, ApiKey]:
+        return {}
 
     async def balance(self, purse: PurseId) -> Balance:
         row = await self.database.fetchrow(

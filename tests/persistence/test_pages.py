@@ -23,7 +23,7 @@ from domain.reporting import (
 )
 from domain.running import time_of
 from domain.sweeping import ABANDONED
-from domain.units import AccountId, KeyNumber, Microcredits, ModelId
+from domain.units import AccountId, ApiKeyId, KeyNumber, Microcredits, ModelId
 from persistence.books import PostgresBooks
 from persistence.engine import Engines
 from tests.persistence.bank import SUSPEND, Bank, Customer
@@ -123,9 +123,10 @@ async def test_a_page_holds_what_was_asked_for(bank: Bank) -> None:
 
     by_outcome = await books.usage_page(reader, UsageFilter(outcomes=refused), PageRequest())
     by_model = await books.usage_page(reader, UsageFilter(model_id=ModelId("x")), PageRequest())
-    by_key = await books.usage_page(reader, UsageFilter(api_key_number=ONE), PageRequest())
+    key = ApiKeyId(alice.account_id, ONE)
+    by_key = await books.usage_page(reader, UsageFilter(api_key=key), PageRequest())
     by_kind = await books.entry_page(reader, EntryFilter(kinds=charges), PageRequest())
-    by_purse = await books.entry_page(reader, EntryFilter(key_number=ONE), PageRequest())
+    by_purse = await books.entry_page(reader, EntryFilter(api_key=key), PageRequest())
     until_second = await books.entry_page(
         reader,
         EntryFilter(span=Span(time_of(first.ended_at), time_of(second.ended_at))),

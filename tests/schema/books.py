@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.answers import Answer, UsageRecord
 from domain.identity import Account
+from domain.keys import ApiKey
 from domain.ledger import Balance, Entry, Hold, Lot
 from domain.payments import Payment
 from domain.pricing import Model, Price
@@ -28,8 +29,10 @@ from domain.running import time_of
 from domain.units import (
     AccountId,
     AnswerId,
+    ApiKeyId,
     EntryId,
     HoldId,
+    KeyNumber,
     ModelId,
     PaymentId,
     PriceId,
@@ -59,6 +62,7 @@ class FakeBooks:
     sessions: dict[UUID, AccountId] = field(default_factory=dict)
     kept_accounts: dict[AccountId, Account] = field(default_factory=dict)
     kept_balances: dict[PurseId, Balance] = field(default_factory=dict)
+    kept_keys: dict[ApiKeyId, ApiKey] = field(default_factory=dict)
     kept_lots: dict[PurseId, list[Lot]] = field(default_factory=dict)
     kept_entries: dict[EntryId, Entry] = field(default_factory=dict)
     kept_holds: dict[HoldId, Hold] = field(default_factory=dict)
@@ -73,6 +77,13 @@ class FakeBooks:
 
     async def accounts(self, reader: Reader, ids: Sequence[AccountId]) -> dict[AccountId, Account]:
         return self._found("accounts", self.kept_accounts, ids, reader, lambda id: id)
+
+    async def api_keys(self, reader: Reader, ids: Sequence[ApiKeyId]) -> dict[ApiKeyId, ApiKey]:
+        return self._found("api_keys", self.kept_keys, ids, reader, lambda id: id.account_id)
+
+    async def api_keys_of(self, reader: Reader, account_id: AccountId) -> list[ApiKey]:
+        ids = [id for id in sorted(self.kept_keys, reverse=True) if id.account_id == account_id]
+        return list((await self.api_keys(reader, ids)).values())
 
     async def balances(self, reader: Reader, purses: Sequence[PurseId]) -> dict[PurseId, Balance]:
         return self._found("balances", self.kept_balances, purses, reader, _holder)
@@ -128,6 +139,7 @@ class FakeBooks:
             record
             for record in _of(wanted.account_id, self.kept_records.values())
             if wanted.model_id in {None, record.model_id}
+            and _is_of(wanted.api_key, record.id.purse.account_id, record.api_key_number)
             and _is_within(wanted.span, record.id)
             and (wanted.outcomes is None or record.outcome in wanted.outcomes)
         )
@@ -140,6 +152,7 @@ class FakeBooks:
             entry
             for entry in _of(wanted.account_id, self.kept_entries.values())
             if (wanted.kinds is None or entry.kind in wanted.kinds)
+            and _is_of(wanted.api_key, entry.id.purse.account_id, entry.id.purse.key_number)
             and _is_within(wanted.span, entry.id)
         )
         return self._page("entry_page", matching, reader, page)
@@ -219,6 +232,10 @@ class FakeBooks:
 
 def _of(account_id: AccountId | None, items: Iterable[Kept]) -> Iterable[Kept]:
     return (item for item in items if account_id in {None, item.id.purse.account_id})
+
+
+def _is_of(wanted: ApiKeyId | None, account_id: AccountId, number: KeyNumber) -> bool:
+    return wanted in {None, ApiKeyId(account_id, number)}
 
 
 def _is_within(span: Span | None, name: HistoryId) -> bool:

@@ -11,6 +11,7 @@ from graphql import GraphQLError
 from domain.allowing import Allowance, IdentityTries, Rate
 from domain.answers import Answer, AnswerStatus, FinishReason, UsageOutcome, UsageRecord
 from domain.identity import Account, AccountStatus, Role, Scope, Viewer
+from domain.key_keeping import KeyKeeping
 from domain.ledger import Balance, Entry, EntryKind, Hold, HoldStatus, Lot
 from domain.offering import Offer, SignInMethod
 from domain.passwords import SettingPassword
@@ -44,6 +45,7 @@ from tests.domain.entrance import (
     FakeTokens,
 )
 from tests.schema.books import FakeBooks
+from tests.schema.keyring import FakeKeyRing
 from tests.schema.office import MOMENT, NOON, FakeAsking, FakeCallers, FakeOffice
 from tests.schema.selling import FakeSelling
 
@@ -114,9 +116,11 @@ class Shop:
 
     books: FakeBooks = field(default_factory=FakeBooks)
     points: Points = field(default_factory=Points)
+    making: Points = field(default_factory=Points)
     callers: FakeCallers = field(default_factory=lambda: FakeCallers({}))
     asking: FakeAsking = field(init=False)
     office: FakeOffice = field(init=False)
+    ring: FakeKeyRing = field(init=False)
     doors: FakeDoors = field(init=False)
     selling: FakeSelling = field(init=False)
 
@@ -124,6 +128,7 @@ class Shop:
         self.asking = FakeAsking(self.books)
         self.office = FakeOffice(self.books)
         self.selling = FakeSelling(self.books)
+        self.ring = FakeKeyRing(self.books)
         open_account(self.books, ADA, email="ada@example.test")
         open_account(self.books, BOB, email="bob@example.test")
         open_account(self.books, EVE, email="eve@example.test")
@@ -139,6 +144,7 @@ class Shop:
             asking=self.asking,
             canceling=self.asking,
             recharging=Recharging(office=self.office, clock=Noon()),
+            keys=KeyKeeping(ring=self.ring, making=self.making, clock=Noon()),
             sessions=self._signing_in(),
             refreshing=Refreshing(
                 books=self.doors,

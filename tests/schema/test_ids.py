@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from domain.units import (
     AccountId,
     AnswerId,
+    ApiKeyId,
     EntryId,
     HoldId,
     KeyNumber,
@@ -41,6 +42,21 @@ def test_what_happened_to_a_purse_is_found_by_its_name(purse: PurseId, moment: M
     assert ids.entry_named(ids.entry_name(entry)) == entry
     assert ids.hold_named(ids.hold_name(hold)) == hold
     assert ids.usage_named(ids.usage_name(usage)) == usage
+
+
+@given(
+    st.builds(ApiKeyId, numbers.map(AccountId), st.integers(1, 2**31 - 1).map(KeyNumber)),
+)
+def test_an_api_key_is_found_by_its_name(key_id: ApiKeyId) -> None:
+    name = ids.key_name(key_id)
+
+    assert ids.key_named(name) == key_id
+    assert len(name) == 24
+
+
+def test_the_number_of_no_key_names_none() -> None:
+    assert ids.key_named(ids.key_name(ApiKeyId(AccountId(1), KeyNumber(0)))) is None
+    assert ids.key_named(ids.account_name(AccountId(1)).replace("acct", "key")) is None
 
 
 def test_names_say_what_they_name() -> None:

@@ -56,6 +56,7 @@ ROOTS = {
     "{ creditPacks { id } }": EVERYBODY,
     '{ payment(id: "x") { id } }': SESSIONS,
     "{ payments { nodes { id } } }": SESSIONS,
+    "{ apiKeys { id } }": SESSIONS,
     "{ admin { __typename } }": ADMIN,
     "mutation { startDemoSession { __typename } }": EVERYBODY,
     'mutation { signUp(input: { email: "x" }) { __typename } }': EVERYBODY,
@@ -73,6 +74,11 @@ ROOTS = {
     " { __typename } }": SESSIONS,
     "mutation { openBillingPortal(input: {}) { __typename } }": SESSIONS,
     'mutation { cancelAnswer(input: { answerId: "x" }) { __typename } }': ASKS,
+    'mutation { createApiKey(input: { name: "x" }) { __typename } }': SESSIONS,
+    'mutation { updateApiKey(input: { apiKeyId: "x" }) { __typename } }': SESSIONS,
+    'mutation { revokeApiKey(input: { apiKeyId: "x" }) { __typename } }': SESSIONS,
+    'mutation { fundApiKey(input: { apiKeyId: "x", amount: 1, idempotencyKey: "k" })'
+    " { __typename } }": SESSIONS,
     'mutation { rechargeCredits(input: { accountId: "x", amount: 1, reason: "r",'
     ' idempotencyKey: "k" }) { __typename } }': ADMIN,
     'mutation { adjustCredits(input: { accountId: "x", amount: 1, reason: "r",'
@@ -157,13 +163,14 @@ async def test_what_an_administrator_sees_is_what_there_is() -> None:
     }
 
 
-@pytest.mark.parametrize("field", ["email", "emailConfirmed"])
+@pytest.mark.parametrize("field", ["email", "emailConfirmed", "apiKeys { id }"])
 @pytest.mark.parametrize("key", [ADAS_READING_KEY, EVES_KEY])
-async def test_an_address_is_not_for_api_keys(field: str, key: Viewer) -> None:
+async def test_addresses_and_other_keys_are_not_for_api_keys(field: str, key: Viewer) -> None:
     told = await Shop().tell(f"{{ viewer {{ account {{ id {field} }} }} }}", by=key)
 
     assert told.codes == ["FORBIDDEN"]
-    assert told.data == {"viewer": {"account": {"id": account_name(key.account_id), field: None}}}
+    name = field.partition(" ")[0]
+    assert told.data == {"viewer": {"account": {"id": account_name(key.account_id), name: None}}}
 
 
 async def test_an_administrators_key_reads_as_its_account_and_no_further() -> None:
