@@ -126,7 +126,7 @@ class FakeKeyRing:
         balance = self.books.kept_balances[purse]
         moment = Moment(balance.changed_at + 1)
         total = Microcredits(balance.total + amount)
-        self.books.kept_balances[purse] = replace(balance, total=total, changed_at=moment)
+        self.books.kept_balances[purse] = balance._replace(total=total, changed_at=moment)
         entry_id = EntryId(purse, moment)
         self.books.kept_entries[entry_id] = Entry(
             id=entry_id,
