@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import jwt
 
 from app.key_authentication import KeyCallers, is_key
+from app.outside_callers import OutsideCallers
 from domain.errors import AccountSuspended, Unauthenticated
 from domain.identity import AccountStatus, Viewer
 from domain.outside import Clock
@@ -131,19 +132,22 @@ class Callers:
     tokens: OwnTokens
     sessions: Sessions
     keys: KeyCallers
+    outside: OutsideCallers
     name_of: Callable[[AccountId], str]
 
     async def viewer(self, authorization: Sequence[str]) -> Viewer | None:
         """The caller whom the Authorization headers name; None when there are none.
 
-        A token is one of ours, or an API key. Raises Unauthenticated for anything but one in force,
-        and AccountSuspended.
+        A token is one of ours, an API key, or of another issuer that is accepted here. Raises
+        Unauthenticated for anything but one in force, and AccountSuspended.
         """
         if not authorization:
             return None
         token = _bearer(authorization)
         if is_key(token):
             return await self.keys.viewer(token)
+        if (issuer := self.outside.issuer_of(token)) is not None:
+            return await self.outside.viewer(token, issuer)
         claims = self.tokens.verify(token)
         session = await self.sessions.session_in_force(claims.session_id)
         if session is None or self.name_of(session.account_id) != claims.account_name:

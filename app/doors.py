@@ -11,11 +11,14 @@ from adapters.passwords import Argon2Hashing
 from app.authentication import OwnTokens
 from app.deployment import Deployment
 from app.entrance import Entrance, LoggedAlarm, refresh_key
+from app.issuers import google_of, issuers_of
 from app.mailing import MailRounds
+from app.outside_tokens import OutsideTokens
 from app.settings import Settings
 from app.shared_allowances import Counting
 from domain.allowing import IdentityTries, Rate
 from domain.mailing import Mailing
+from domain.outside_identity import GoogleSigningIn
 from domain.passwords import SettingPassword
 from domain.refreshing import Refreshing
 from domain.signing_in import SigningIn
@@ -24,6 +27,7 @@ from persistence.accounts import PostgresAccounts
 from persistence.doors import PostgresDoors
 from persistence.engine import Engines
 from persistence.mails import PostgresLeftovers, PostgresMails
+from persistence.outside_accounts import PostgresOutsideAccounts
 from persistence.pools import pool_of
 from persistence.roles import Login
 from persistence.suspending import PostgresStatusOffice
@@ -41,6 +45,9 @@ class Doors:
     passwords: SettingPassword
     suspending: Suspending
     leftovers: PostgresLeftovers
+    google: GoogleSigningIn
+    outside_tokens: OutsideTokens
+    outside_accounts: PostgresOutsideAccounts
 
 
 @asynccontextmanager
@@ -77,21 +84,21 @@ async def opened_doors(
             by_identity=counting.of("identities", Rate(settings.tries_per_address, _QUARTER)),
         )
         lasts = timedelta(days=settings.session_days)
+        signing_in = SigningIn(
+            offer=entrance.offer,
+            accounts=PostgresAccounts(pool),
+            doors=books,
+            hashing=hashing,
+            mails=mails,
+            tokens=tokens,
+            demo_sessions=counting.per_minute("demo sessions", settings.demo_sessions_per_minute),
+            tries=tries,
+            clock=counting.clock,
+            lasts=lasts,
+        )
+        outside_accounts = PostgresOutsideAccounts(pool)
         yield Doors(
-            signing_in=SigningIn(
-                offer=entrance.offer,
-                accounts=PostgresAccounts(pool),
-                doors=books,
-                hashing=hashing,
-                mails=mails,
-                tokens=tokens,
-                demo_sessions=counting.per_minute(
-                    "demo sessions", settings.demo_sessions_per_minute
-                ),
-                tries=tries,
-                clock=counting.clock,
-                lasts=lasts,
-            ),
+            signing_in=signing_in,
             refreshing=Refreshing(
                 books=books,
                 tokens=tokens,
@@ -104,4 +111,14 @@ async def opened_doors(
             ),
             suspending=Suspending(PostgresStatusOffice(engines)),
             leftovers=PostgresLeftovers(pool),
+            google=GoogleSigningIn(
+                id_tokens=google_of(settings, counting.clock),
+                accounts=outside_accounts,
+                signing_in=signing_in,
+                tries=tries,
+            ),
+            outside_tokens=OutsideTokens(
+                issuers=issuers_of(settings), secret=deployment.secret, clock=counting.clock
+            ),
+            outside_accounts=outside_accounts,
         )

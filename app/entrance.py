@@ -2,6 +2,7 @@
 
 import hmac
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
@@ -52,7 +53,7 @@ def entrance_of(settings: Settings, *, demo_mode: bool, clock: Clock) -> Entranc
             sign_up_credits=settings.sign_up_credits,
             sign_up_open=is_open and bool(methods),
             email_confirmation=confirms,
-            sign_in_methods=methods,
+            sign_in_methods=(*methods, *_by_others(settings)),
         ),
         mailer=mailer,
         outbox=outbox,
@@ -84,6 +85,13 @@ def _methods(settings: Settings, *, has_mail: bool) -> tuple[SignInMethod, ...]:
     if settings.sign_in_methods is None:
         return _BY_ADDRESS if has_mail else ()
     return tuple(method for method in _BY_ADDRESS if method in settings.sign_in_methods)
+
+
+def _by_others(settings: Settings) -> Iterator[SignInMethod]:
+    if settings.google_client_id is not None:
+        yield SignInMethod.GOOGLE
+    if settings.supabase_url is not None:
+        yield SignInMethod.SUPABASE
 
 
 def _print(text: str) -> None:

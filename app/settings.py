@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from app.entrance_settings import EntranceSettings
+from app.issuer_settings import IssuerSettings
 from app.origins import origin_written
 from app.payment_settings import PaymentSettings
 from domain.errors import TallystickError
@@ -43,7 +44,7 @@ def _origins(written: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(origin_written, written))
 
 
-class Settings(EntranceSettings, PaymentSettings):
+class Settings(EntranceSettings, IssuerSettings, PaymentSettings):
     """Every setting, by its name in the environment in lower case. Empty means left out."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)

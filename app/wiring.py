@@ -24,6 +24,7 @@ from app.health import Health
 from app.key_authentication import KeyCallers
 from app.key_limits import QuestionsPerKey
 from app.origins import Origins
+from app.outside_callers import OutsideCallers
 from app.price_list import AskableBooks
 from app.runner import Runner
 from app.settings import Settings
@@ -272,6 +273,7 @@ def _services(
         recharging=Recharging(office=PostgresOffice(books.engines), clock=CLOCK),
         paying=tills.paying,
         sessions=doors.signing_in,
+        google=doors.google,
         refreshing=doors.refreshing,
         passwords=doors.passwords,
         suspending=doors.suspending,
@@ -279,6 +281,12 @@ def _services(
             tokens=tokens,
             sessions=books.sessions,
             keys=KeyCallers(books.keys),
+            outside=OutsideCallers(
+                tokens=doors.outside_tokens,
+                sessions=books.sessions,
+                accounts=doors.outside_accounts,
+                sign_up_credits=settings.sign_up_credits,
+            ),
             name_of=account_name,
         ),
         points=books.counting.per_minute("points", settings.points_per_minute),

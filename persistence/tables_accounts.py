@@ -155,6 +155,24 @@ class MailedLinkRow(SQLModel, table=True):
     used_at: datetime | None
 
 
+class OutsideIdentityRow(SQLModel, table=True):
+    """Whom another issuer vouches for."""
+
+    __tablename__ = "outside_identities"
+    __table_args__ = (
+        account_exists("outside_identities"),
+        Index("outside_identities_of_an_account", "account_id"),
+        IN_SCHEMA,
+    )
+
+    issuer: str = Field(primary_key=True, sa_type=Text)
+    subject: str = Field(primary_key=True, sa_type=Text)
+    account_id: int = Field(sa_type=BigInteger)
+    is_confirmed: bool
+    created_at: datetime = Field(sa_column_kwargs=NOW)
+    ended_before: datetime | None
+
+
 class BucketRow(SQLModel, table=True):
     """How full the bucket of an allowance is: when it runs empty, and what was taken last."""
 

@@ -64,6 +64,7 @@ _FUNCTIONS: Final = {
         "start_password_session", "set_password", "sign_up", "promise_mail", "claim_mails",
         "mint_link", "finish_mail", "redeem_link", "forget_sign_ins", "api_keys_in_force",
         "note_key_uses", "take_allowances", "forget_buckets",
+        "adopt_identity", "enter_from_outside",
     ),
     Login.WORKER: (
         "take_hold", "end_hold", "apply", "apply_carefully", "due_holds", "settle_due_purses",

@@ -11,6 +11,7 @@ from domain.errors import Forbidden, Unauthenticated
 from domain.identity import Viewer
 from domain.key_keeping import KeyKeeping
 from domain.offering import Offer
+from domain.outside_identity import GoogleSigningIn
 from domain.packs import Assortment
 from domain.passwords import SettingPassword
 from domain.paying import Started, Wanted
@@ -68,6 +69,7 @@ class Services:
     paying: Sells
     keys: KeyKeeping
     sessions: SigningIn
+    google: GoogleSigningIn
     refreshing: Refreshing
     passwords: SettingPassword
     suspending: Suspending

@@ -41,6 +41,13 @@ async def redeem_link(context: Context, token: str) -> Started:
     )
 
 
+async def sign_in_with_google(context: Context, id_token: str, nonce: str) -> Started:
+    session = await context.services.google.sign_in(
+        id_token, nonce, network_address=context.address
+    )
+    return await started(context, session)
+
+
 async def refresh(context: Context, refresh_token: str | None) -> Started:
     return await started(context, await context.services.refreshing.refresh(refresh_token))
 

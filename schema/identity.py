@@ -51,6 +51,12 @@ class RedeemMagicLinkInput:
     token: str
 
 
+@strawberry.input(description="For signInWithGoogle.")
+class SignInWithGoogleInput:
+    id_token: str
+    nonce: str = strawberry.field(description="The nonce the web app created for this sign-in.")
+
+
 @strawberry.input(description="For refreshSession.")
 class RefreshSessionInput:
     refresh_token: str | None = strawberry.field(
@@ -165,6 +171,17 @@ class IdentityMutation:
         self, info: Info, input: RedeemMagicLinkInput
     ) -> SessionResult | None:
         started = await resolvers.sessions.redeem_link(info.context, input.token)
+        return await SessionStarted.of(started, info)
+
+    @strawberry.mutation(
+        description="Sign in, or sign up, with a Google ID token.", permission_classes=[IsPublic]
+    )
+    async def sign_in_with_google(
+        self, info: Info, input: SignInWithGoogleInput
+    ) -> SessionResult | None:
+        started = await resolvers.sessions.sign_in_with_google(
+            info.context, input.id_token, input.nonce
+        )
         return await SessionStarted.of(started, info)
 
     @strawberry.mutation(

@@ -20,6 +20,7 @@ from domain.keys import KeyInForce
 from domain.signing_in import SessionInForce
 from domain.units import AccountId, ApiKeyId
 from tests.app.clocks import MovedClock
+from tests.outsiders import no_outside_callers
 
 SECRET = "a deployment secret that only these tests know"
 KEY = hmac.digest(SECRET.encode(), b"access tokens", "sha256")
@@ -193,7 +194,13 @@ class NoKeys:
 
 
 def callers(sessions: KnownSessions) -> Callers:
-    return Callers(tokens=tokens(), sessions=sessions, keys=KeyCallers(NoKeys()), name_of=name_of)
+    return Callers(
+        tokens=tokens(),
+        sessions=sessions,
+        keys=KeyCallers(NoKeys()),
+        outside=no_outside_callers(),
+        name_of=name_of,
+    )
 
 
 async def test_without_a_credential_a_caller_is_nobody() -> None:

@@ -14,6 +14,7 @@ from domain.key_texts import KeySecret
 from domain.keys import KeyFunding, KeyInForce
 from domain.signing_in import SessionInForce
 from domain.units import OWN_CREDITS, AccountId, ApiKeyId, KeyNumber, ModelId
+from tests.outsiders import no_outside_callers
 
 KEY_ID = ApiKeyId(AccountId(1), KeyNumber(3))
 SECRET = KeySecret.new()
@@ -61,6 +62,7 @@ def callers(keys: KnownKeys) -> Callers:
         ),
         sessions=NoSessions(),
         keys=KeyCallers(keys),
+        outside=no_outside_callers(),
         name_of=str,
     )
 

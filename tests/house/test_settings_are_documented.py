@@ -28,5 +28,6 @@ def test_documented_defaults_are_the_real_ones() -> None:
     plain["SIGN_UP_CREDITS"] = "1000"
     plain["AI_PRIVATE_NETWORK"] = "false"
     plain["SUSPEND_WHILE_DISPUTED"] = "false"
+    plain["SUPABASE_CONFIRMS_EMAILS"] = "false"
 
     assert {name: said[name].strip("`") for name in plain} == plain

@@ -28,7 +28,7 @@ EVERYTHING = (
     "promised_mails", "mailed_links", "payment_reversals", "payment_events", "alerts",
     "sandbox_charges",
     "runners", "waiting_questions", "cancel_requests",
-    "sandbox_charges", "buckets",
+    "sandbox_charges", "buckets", "outside_identities",
 )  # fmt: skip
 
 TABLES = """
@@ -77,6 +77,7 @@ MAY_CALL = {
         "start_password_session", "set_password", "sign_up", "promise_mail", "claim_mails",
         "mint_link", "finish_mail", "redeem_link", "forget_sign_ins", "api_keys_in_force",
         "note_key_uses", "take_allowances", "forget_buckets",
+        "adopt_identity", "enter_from_outside",
     },
     Login.WORKER: {
         "take_hold", "end_hold", "apply", "apply_carefully", "due_holds", "settle_due_purses",
@@ -131,6 +132,7 @@ async def test_a_login_without_a_session_reads_what_is_public_and_nothing_else(b
         "promised_mails": DENIED,
         "mailed_links": DENIED,
         "buckets": DENIED,
+        "outside_identities": DENIED,
     }
 
 
@@ -165,6 +167,7 @@ async def test_the_administrators_login_without_a_session_reads_nothing(bank: Ba
         "promised_mails": DENIED,
         "mailed_links": DENIED,
         "buckets": DENIED,
+        "outside_identities": DENIED,
     }
 
 

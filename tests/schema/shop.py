@@ -14,6 +14,7 @@ from domain.identity import Account, AccountStatus, Role, Scope, Viewer
 from domain.key_keeping import KeyKeeping
 from domain.ledger import Balance, Entry, EntryKind, Hold, HoldStatus, Lot
 from domain.offering import Offer, SignInMethod
+from domain.outside_identity import GoogleSigningIn
 from domain.passwords import SettingPassword
 from domain.pricing import Model, Price
 from domain.recharging import Recharging
@@ -44,6 +45,7 @@ from tests.domain.entrance import (
     FakeStatusOffice,
     FakeTokens,
 )
+from tests.outsiders import NoOutsiders
 from tests.schema.books import FakeBooks
 from tests.schema.keyring import FakeKeyRing
 from tests.schema.office import MOMENT, NOON, FakeAsking, FakeCallers, FakeOffice
@@ -146,6 +148,12 @@ class Shop:
             recharging=Recharging(office=self.office, clock=Noon()),
             keys=KeyKeeping(ring=self.ring, making=self.making, clock=Noon()),
             sessions=self._signing_in(),
+            google=GoogleSigningIn(
+                id_tokens=None,
+                accounts=NoOutsiders(),
+                signing_in=self._signing_in(),
+                tries=self._tries(),
+            ),
             refreshing=Refreshing(
                 books=self.doors,
                 tokens=self._tokens(),

@@ -63,6 +63,9 @@ ROOTS = {
     'mutation { signIn(input: { email: "x", password: "y" }) { __typename } }': EVERYBODY,
     'mutation { requestMagicLink(input: { email: "x" }) { __typename } }': EVERYBODY,
     'mutation { redeemMagicLink(input: { token: "x" }) { __typename } }': EVERYBODY,
+    'mutation { signInWithGoogle(input: { idToken: "x", nonce: "a nonce" }) { __typename } }': (
+        EVERYBODY
+    ),
     "mutation { refreshSession(input: {}) { __typename } }": EVERYBODY,
     "mutation { signOut(input: {}) { __typename } }": SESSIONS,
     'mutation { setPassword(input: { newPassword: "x" }) { __typename } }': SESSIONS,

@@ -1,0 +1,1 @@
+"""Other parties that say who somebody is."""
