@@ -118,6 +118,24 @@ def verify(data_dir: DataDir = None) -> None:
             raise typer.Exit(ExitCode.FAILED)
 
 
+@cli.command()
+def reconcile(
+    days: Annotated[int, typer.Option(min=1, max=365, help="How many days to look back.")] = 3,
+    data_dir: DataDir = None,
+) -> None:
+    """Compare payments with the payment providers', and raise an alert for each difference.
+
+    Ends with 0 when all agree, with 1 when one does not. No credits move.
+    """
+    with _telling():
+        from app import reconciling
+
+        outcome = reconciling.reconcile(_settings(data_dir), days=days)
+        typer.echo("\n".join(outcome.lines()))
+        if outcome.mismatches:
+            raise typer.Exit(ExitCode.FAILED)
+
+
 @models.command("load")
 def load_models(
     file: Annotated[Path, typer.Argument(help="A price book such as models.toml.")],

@@ -62,7 +62,7 @@ async def opened_tills(
             pool_of(Login.PAYMENTS, deployment.url_of(Login.PAYMENTS), connections_max=_CONNECTIONS)
         )
         till = PostgresSandboxTill(pool)
-        processors = _processors(
+        processors = processors_of(
             stack, settings, till, address=address, secret=deployment.secret, demo_mode=demo_mode
         )
         books = PostgresPayments(pool, engines)
@@ -94,7 +94,7 @@ def refuse_lost_customers(settings: Settings) -> None:
         )
 
 
-def _processors(
+def processors_of(
     stack: AsyncExitStack,
     settings: Settings,
     till: PostgresSandboxTill,
@@ -103,6 +103,7 @@ def _processors(
     secret: str,
     demo_mode: bool,
 ) -> Mapping[PaymentProvider, PaymentProcessor]:
+    """Whose keys are configured, or in demo mode the sandbox; closed with the stack."""
     processors: dict[PaymentProvider, PaymentProcessor] = {}
     if settings.stripe_secret_key is not None:
         by_stripe = StripeProcessor.connecting(

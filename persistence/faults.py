@@ -28,7 +28,14 @@ def telling_faults() -> Iterator[None]:
     """Raise Unavailable where the database is away or too slow; let every other error pass."""
     try:
         yield
-    except (OSError, TimeoutError, PoolTimeoutError, asyncpg.InterfaceError) as error:
+    except (
+        OSError,
+        TimeoutError,
+        PoolTimeoutError,
+        asyncpg.InterfaceError,
+        # What asyncpg calls a connection that the server ended while it was idle.
+        asyncpg.InternalClientError,
+    ) as error:
         raise Unavailable(_AWAY) from error
     except (DBAPIError, asyncpg.PostgresError) as error:
         state = sqlstate(error)

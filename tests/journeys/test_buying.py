@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from app.reconciling import reconcile
 from tests.journeys.system import House, Person, open_house
 
 START = """mutation ($key: String!, $provider: PaymentProvider! = STRIPE,
@@ -166,6 +167,16 @@ async def test_what_cannot_be_bought_is_told(house: House) -> None:
         "path": ["currency"],
         "message": "This pack can be bought by STRIPE in USD, PAYSTACK in KES.",
     }
+
+
+async def test_the_sandbox_and_the_books_can_be_compared(house: House) -> None:
+    ada = await visit(house)
+    await ada.do("pay")
+    await ada.do("refund-part")
+
+    outcome = await asyncio.to_thread(reconcile, house.deployment.settings, days=1)
+
+    assert outcome.lines() == ["Compared 1 payments with STRIPE and PAYSTACK: all agree."]
 
 
 async def test_pages_are_for_those_who_know_them(house: House) -> None:

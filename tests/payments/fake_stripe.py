@@ -223,10 +223,11 @@ class FakeStripe:
         if (failure := self._note(request)) is not None:
             return failure
         intent = request.query_params.get("payment_intent")
+        since = int(request.query_params.get("created[gte]", "0"))
         found = [
             self._expanded(each)
             for each in self.sessions.values()
-            if intent is None or each["payment_intent"] == intent
+            if intent in {None, each["payment_intent"]} and int(str(each["created"])) >= since
         ]
         return self._page(request, found)
 
