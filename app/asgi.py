@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import graphiql, outbox
@@ -25,10 +25,17 @@ from schema import root
 
 def application(system: System) -> ASGIApp:
     """Everything this process answers over HTTP."""
+    app = _Doors(Starlette(routes=routes_of(system)), system.gateway)
+    guarded = GuardedOrigins(app, system.origins)
+    return RequestIds(SafeHeaders(guarded))
+
+
+def routes_of(system: System) -> list[BaseRoute]:
+    """All that is routed; calls of OpenAI's clients go past the router."""
     schema = root.build(ServedSchema)
     schema.limits = Limits(is_introspection_open=system.is_introspection_open)
     view = GraphQLView(schema, _context_of(system.services))
-    routes = [
+    routes: list[BaseRoute] = [
         Route("/", _welcome),
         Route("/graphql", view),
         *graphiql.routes(root.printed()),
@@ -37,9 +44,7 @@ def application(system: System) -> ASGIApp:
     ]
     if system.outbox is not None:
         routes += outbox.routes(system.outbox)
-    app = _Doors(Starlette(routes=routes), system.gateway)
-    guarded = GuardedOrigins(app, system.origins)
-    return RequestIds(SafeHeaders(guarded))
+    return routes
 
 
 @dataclass(frozen=True, slots=True)

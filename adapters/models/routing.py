@@ -53,6 +53,8 @@ class RoutedProvider:
         passed, failed_before = await self._first_that_can(
             call, lambda provider, this: provider.passing.pass_on(this, hear=hear, deliver=deliver)
         )
+        if not failed_before:
+            return passed
         return replace(passed, completion=_after(passed.completion, failed_before))
 
     async def _first_that_can(
@@ -67,10 +69,15 @@ class RoutedProvider:
         for number, provider in enumerate(providers, start=1):
             is_last = number == len(providers)
             attempts_left = call.attempts_max - len(failed_attempts)
-            this = replace(
-                call,
-                deadline_seconds=deadline - now(),
-                attempts_max=attempts_left if is_last else 1,
+            # A lone route has all the time and all the tries there are.
+            this = (
+                call
+                if len(providers) == 1
+                else replace(
+                    call,
+                    deadline_seconds=deadline - now(),
+                    attempts_max=attempts_left if is_last else 1,
+                )
             )
             try:
                 return await ask(provider, this), failed_attempts

@@ -101,9 +101,10 @@ class Gateway:
                 f"There is no {scope['method']} {path} here.", status=HTTPStatus.NOT_FOUND
             )
         _require(scope, "GET")
-        await self._viewer(Headers(scope=scope), needs=None)
+        viewer = await self._viewer(Headers(scope=scope), needs=None)
         wanted = unquote(path.removeprefix(_MODELS).strip("/"))
-        models = {str(model.id): model for model in await self.models()}
+        found = await self.models()
+        models = {str(model.id): model for model in found if viewer.may_ask(model.id)}
         if not wanted:
             told: object = {"object": "list", "data": [_told(each) for each in models.values()]}
         elif wanted in models:
