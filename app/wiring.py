@@ -23,6 +23,7 @@ from app.gateway.door import Gateway
 from app.health import Health
 from app.key_authentication import KeyCallers
 from app.key_limits import QuestionsPerKey
+from app.live import Live, going_live
 from app.origins import Origins
 from app.outside_callers import OutsideCallers
 from app.price_list import AskableBooks
@@ -160,6 +161,14 @@ async def wired(
         )
         runner = _runner(settings, books, provider)
         runner.listen()
+        live = await stack.enter_async_context(
+            going_live(
+                deployment.url_of(Login.WORKER),
+                runner,
+                books.answers,
+                books.engines,
+            )
+        )
         await stack.enter_async_context(books.notices.going_on())
         await stack.enter_async_context(runner.going_on())
         upkeep = Upkeep(
@@ -175,7 +184,7 @@ async def wired(
         )
         await stack.enter_async_context(upkeep.going_on())
         answering = _answering(settings, books, runner, provider)
-        services = _services(settings, books, answering, tokens, doors, tills)
+        services = _services(settings, books, answering, live, tokens, doors, tills)
         yield System(
             services=services,
             tokens=tokens,
@@ -256,6 +265,7 @@ def _services(
     settings: Settings,
     books: _Books,
     answering: _Answering,
+    live: Live,
     tokens: OwnTokens,
     doors: Doors,
     tills: Tills,
@@ -270,6 +280,8 @@ def _services(
             making=books.counting.per_minute("keys made", KEYS_PER_MINUTE),
             clock=CLOCK,
         ),
+        following=live.following,
+        balance_changes=live.balance_changes,
         recharging=Recharging(office=PostgresOffice(books.engines), clock=CLOCK),
         paying=tills.paying,
         sessions=doors.signing_in,

@@ -47,6 +47,7 @@ from persistence.tables_payments import (
     PaymentRow,
     SandboxChargeRow,
 )
+from persistence.tables_pieces import AnswerFollowerRow, AnswerPieceRow
 from persistence.tables_runners import CancelRequestRow, RunnerRow, WaitingQuestionRow
 
 __all__ = [
@@ -55,6 +56,8 @@ __all__ = [
     "AccountContactRow",
     "AccountRow",
     "AlertRow",
+    "AnswerFollowerRow",
+    "AnswerPieceRow",
     "AnswerReplyRow",
     "AnswerRow",
     "AnswerTextRow",

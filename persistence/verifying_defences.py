@@ -73,6 +73,8 @@ _FUNCTIONS: Final = {
         "empty_revoked_keys",
         "renew_lease", "end_lease", "give_up_lost_answers", "waiting_answers", "keep_question",
         "claim_answers", "hand_back_answer", "withdraw_answer", "request_cancel",
+        "look_for_pieces", "answers_followed", "add_pieces", "remove_pieces", "forget_pieces",
+        "purse_moments",
     ),
     Login.PAYMENTS: (
         "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",

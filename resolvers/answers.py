@@ -1,5 +1,6 @@
 """Asking, and the answers there are."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Final
 
@@ -8,6 +9,7 @@ from domain.asking import Asked
 from domain.canceling import Canceled
 from domain.checking import issues_of_key
 from domain.errors import InputIssue, InvalidInput, NotFound
+from domain.following import Piece
 from domain.questions import Question, check
 from domain.reporting import AnswerFilter, Page, PageRequest
 from domain.units import AnswerId
@@ -42,6 +44,18 @@ async def own_answer(context: Context, answer_id: AnswerId) -> Answer | None:
         return None
     found = await context.services.books.answers(context.reader(), [answer_id])
     return found.get(answer_id)
+
+
+def follow(
+    context: Context, answer_id: AnswerId | None, *, after: int
+) -> AsyncGenerator[Piece, None]:
+    """The text of an answer of the caller's after an offset, and how it ended.
+
+    Raises NotFound, also for a name that is none.
+    """
+    if answer_id is None:
+        raise NotFound("answer")
+    return context.services.following.follow(context.signed_in, answer_id, after)
 
 
 async def own(context: Context, wanted: AnswerFilter, page: PageRequest) -> Page[Answer]:

@@ -6,8 +6,10 @@ from typing import Protocol
 
 from domain.allowing import Allowance, Allowances, network_of
 from domain.asking import Asked
+from domain.balance_changes import BalanceChanges
 from domain.canceling import Canceled
 from domain.errors import Forbidden, Unauthenticated
+from domain.following import Following
 from domain.identity import Viewer
 from domain.key_keeping import KeyKeeping
 from domain.offering import Offer
@@ -65,6 +67,8 @@ class Services:
     books: Books
     asking: Asks
     canceling: Cancels
+    following: Following
+    balance_changes: BalanceChanges
     recharging: Recharging
     paying: Sells
     keys: KeyKeeping

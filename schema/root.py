@@ -20,6 +20,7 @@ from schema.permissions import Auth, RoleRequired
 from schema.problems import HANDLERS
 from schema.query import Query
 from schema.scalars import SCALARS
+from schema.subscription import Subscription
 from schema.usage import UsageRecord
 
 Served = TypeVar("Served", bound=strawberry.Schema)
@@ -31,6 +32,7 @@ def build(kind: type[Served]) -> Served:
         query=Query,
         mutation=Mutation,
         types=[Account, Answer, ApiKey, Hold, LedgerEntry, Payment, UsageRecord, Auth],
+        subscription=Subscription,
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
         exception_handlers=HANDLERS,
     )

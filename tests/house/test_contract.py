@@ -129,7 +129,7 @@ def test_a_built_type_lacks_nothing_but_what_leads_to_later_types() -> None:
         if place not in BUILT_MEMBERS
         and "(" not in place
         and place.split(".")[0] in types_of(BUILT)
-        and place.split(".")[0] not in {"Query", "Mutation"}
+        and place.split(".")[0] not in {"Query", "Mutation", "Subscription"}
     }
 
     unexplained = {
@@ -160,11 +160,22 @@ def test_a_root_field_says_who_may_use_it_and_can_be_null(place: str) -> None:
     assert not isinstance(field.type, GraphQLNonNull)
 
 
+def test_whatever_can_be_followed_says_by_whom() -> None:
+    places = [place for place in BUILT_MEMBERS if place.startswith("Subscription.")]
+
+    for place in places:
+        if "(" not in place:
+            printed = directives_of(BUILT_MEMBERS[place])
+            assert any(directive.startswith("@auth(") for directive in printed), place
+
+
 def test_a_field_below_the_roots_that_needs_a_right_of_its_own_can_be_null() -> None:
     restricted = [
         place
         for place, field in BUILT_MEMBERS.items()
-        if directives_of(field) and isinstance(field.type, GraphQLNonNull)
+        if directives_of(field)
+        and isinstance(field.type, GraphQLNonNull)
+        and not place.startswith("Subscription.")
     ]
 
     assert restricted == []

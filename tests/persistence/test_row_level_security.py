@@ -29,6 +29,7 @@ EVERYTHING = (
     "sandbox_charges",
     "runners", "waiting_questions", "cancel_requests",
     "sandbox_charges", "buckets", "outside_identities",
+    "answer_pieces", "answer_followers",
 )  # fmt: skip
 
 TABLES = """
@@ -86,6 +87,8 @@ MAY_CALL = {
         "empty_revoked_keys",
         "renew_lease", "end_lease", "give_up_lost_answers", "waiting_answers", "keep_question",
         "claim_answers", "hand_back_answer", "withdraw_answer", "request_cancel",
+        "look_for_pieces", "answers_followed", "add_pieces", "remove_pieces", "forget_pieces",
+        "purse_moments",
     },
     Login.PAYMENTS: {
         "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",
@@ -121,6 +124,8 @@ async def test_a_login_without_a_session_reads_what_is_public_and_nothing_else(b
         "runners": DENIED,
         "waiting_questions": DENIED,
         "cancel_requests": DENIED,
+        "answer_pieces": DENIED,
+        "answer_followers": DENIED,
         "idempotency_keys": DENIED,
         "audit_entries": DENIED,
         "payment_reversals": DENIED,
@@ -156,6 +161,8 @@ async def test_the_administrators_login_without_a_session_reads_nothing(bank: Ba
         "runners": DENIED,
         "waiting_questions": DENIED,
         "cancel_requests": DENIED,
+        "answer_pieces": DENIED,
+        "answer_followers": DENIED,
         "idempotency_keys": DENIED,
         "audit_entries": 0,
         "payment_reversals": 0,

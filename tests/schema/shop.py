@@ -1,6 +1,7 @@
 """A small deployment in memory: three people, two models, and the schema that shows them."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -50,6 +51,7 @@ from tests.schema.books import FakeBooks
 from tests.schema.keyring import FakeKeyRing
 from tests.schema.office import MOMENT, NOON, FakeAsking, FakeCallers, FakeOffice
 from tests.schema.selling import FakeSelling
+from tests.schema.streams import FakeRuns, balance_changes, following
 
 CREDIT = 1_000_000
 SCHEMA = root.build(strawberry.Schema)
@@ -125,6 +127,7 @@ class Shop:
     ring: FakeKeyRing = field(init=False)
     doors: FakeDoors = field(init=False)
     selling: FakeSelling = field(init=False)
+    runs: FakeRuns = field(default_factory=FakeRuns)
 
     def __post_init__(self) -> None:
         self.asking = FakeAsking(self.books)
@@ -145,6 +148,8 @@ class Shop:
             books=self.books,
             asking=self.asking,
             canceling=self.asking,
+            following=following(self.books, self.runs),
+            balance_changes=balance_changes(self.books),
             recharging=Recharging(office=self.office, clock=Noon()),
             keys=KeyKeeping(ring=self.ring, making=self.making, clock=Noon()),
             sessions=self._signing_in(),
@@ -219,6 +224,17 @@ class Shop:
             query, variable_values=variables, context_value=self.context(by)
         )
         return Told(result.data, result.errors or [])
+
+    async def stream(
+        self, query: str, by: Viewer | None = ADA, **variables: object
+    ) -> AsyncGenerator[Told, None]:
+        """What a subscription tells, piece by piece."""
+        results = await SCHEMA.subscribe(
+            query, variable_values=variables, context_value=self.context(by)
+        )
+        async with aclosing(results):
+            async for result in results:
+                yield Told(result.data, result.errors or [])
 
     async def ask(self, query: str, by: Viewer | None = ADA, **variables: object) -> object:
         """The data of an answer that must have no errors."""
