@@ -45,7 +45,8 @@ def test_books_made_by_migrate_are_verified_and_keep_their_secret(data_dir: Path
     again = tallystick("migrate", "--data-dir", data_dir)
     verified = tallystick("verify", "--data-dir", data_dir)
 
-    assert (made.returncode, made.stdout) == (0, "The database is at revision 0004.\n")
+    newest = max(Path("migrations/versions").glob("*.py")).name[:4]
+    assert (made.returncode, made.stdout) == (0, f"The database is at revision {newest}.\n")
     assert (again.returncode, again.stdout) == (0, made.stdout)
     assert (data_dir / "secret").read_text() == secret
     assert len(secret.strip()) == 64
