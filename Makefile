@@ -48,12 +48,17 @@ contract: install ## Write schema/api.graphql anew
 # The locks hold names, versions and hashes; uv writes them for every platform at once.
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate
+UNUSED_BY_LITELLM = polars polars-runtime-32 azure-core azure-identity azure-storage-blob msal \
+	msal-extensions pyroscope-io hf-xet psycopg psycopg-binary granian gunicorn rq hiredis \
+	inquirerpy pfzy prompt-toolkit wcwidth croniter pywin32 isodate
 locks: ## Write the locks anew from pyproject.toml; needs uv
 	@test -n "$(UV)" || { echo "make locks needs uv: pip install uv"; exit 1; }
 	printf 'hatchling==1.33.0\neditables==0.6\n' | $(COMPILE) - --output-file requirements-build.lock
 	$(COMPILE) pyproject.toml --output-file requirements.lock
 	$(COMPILE) pyproject.toml --group dev --constraint requirements.lock \
 		--output-file requirements-dev.lock
+	$(COMPILE) tests/litellm/requirements.in $(UNUSED_BY_LITELLM:%=--no-emit-package %) \
+		--output-file tests/litellm/requirements.lock
 
 clean: ## Remove .venv and what tools left behind
 	rm -rf $(VENV) .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
