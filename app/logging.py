@@ -48,12 +48,12 @@ _SECRET_NAMES = frozenset(
 )
 # Found in one pass in whatever the patterns below would strike out, and seldom elsewhere.
 _SUSPICIOUS = re.compile(
-    r"(?i)bearer|basic|eyj|@|\b(?:ck|sk|pk|rk|whsec)[_-]|password|secret|api_?key|_token"
+    r"(?i)bearer|basic|eyj|@|\b(?:ck|sk|pk|rk|rt|lt|whsec)[_-]|password|secret|api_?key|_token"
 )
 _SECRETS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"',]+"), rf"\1 {_STRUCK}"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), _STRUCK),
-    (re.compile(r"\b(?:ck|sk|pk|rk|whsec)[_-][\w-]{8,}"), _STRUCK),
+    (re.compile(r"\b(?:ck|sk|pk|rk|rt|lt|whsec)[_-][\w-]{8,}"), _STRUCK),
     (
         re.compile(
             r"(?i)\b(password|secret|api_?key|\w+_token)([\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]+"

@@ -54,6 +54,8 @@ def test_a_line_is_one_json_object_with_time_level_and_request(
         ("token eyJhbGciOi.eyJzdWIiOiIx.c2lnbmF0dXJl ended", "token [redacted] ended"),
         ("key ck_7f3a_0123456789abcdef refused", "key [redacted] refused"),
         ("key sk-0123456789abcdef refused", "key [redacted] refused"),
+        ("token rt_0123456789-_abcdef refused", "token [redacted] refused"),
+        ("link lt_0123456789-_abcdef refused", "link [redacted] refused"),
         ("postgresql://user:pass@db.internal/x", "postgresql://[redacted]@db.internal/x"),
         ("mail to ada.l+x@example.org failed", "mail to [address] failed"),
         ({"password": "hunter2", "kind": "signIn"}, {"password": "[redacted]", "kind": "signIn"}),
