@@ -6,8 +6,8 @@ of them with the right password. Turns with and without sign-ins alternate; the 
 turns of a kind are taken together.
 
 Two cores shared with seven other people's test runs (Python 3.11, PostgreSQL 18.6), 50 sign-ins a
-second, of which about half were let in to be checked: p95 of `balance` was x1.17, x1.73 and x2.03 of
-what it was without them. Threads that do not give way (niceness 0) made it x5.7 and x7.5.
+second, of which about half were let in to be checked: p95 of `balance` was x1.17 to x2.03 of what
+it was without them. Threads that do not give way (niceness 0) made it x5.7 to x7.5.
 
     python benchmarks/signing_in.py [--sign-ins 50] [--reads 100] [--seconds 5] [--reps 4]
 """
