@@ -18,7 +18,7 @@ from app.deployment import Deployment
 from app.settings import Settings
 from app.wiring import System, wired
 from domain.identity import Role
-from domain.units import AccountId
+from domain.units import AccountId, Microcredits
 from persistence import operating, verifying
 from persistence.accounts import PostgresAccounts
 from persistence.pools import pool_of
@@ -80,6 +80,21 @@ class House:
             "SELECT tallystick.account_of_email($1)", account.email
         )
         return Person(self.http, await self._token(AccountId(found)))
+
+    async def account(self, email: str) -> AccountId:
+        """A new account with this address, confirmed."""
+        opened = await PostgresAccounts(self.database).open_account(
+            email=email,
+            display_name=None,
+            is_confirmed=True,
+            is_demo=False,
+            sign_up_credits=Microcredits(1_000_000_000),
+        )
+        return opened.account_id
+
+    async def person(self, account_id: AccountId) -> Person:
+        """Somebody with a fresh session of an account."""
+        return Person(self.http, await self._token(account_id))
 
     async def _token(self, account_id: AccountId) -> str:
         lasts = timedelta(minutes=15)
