@@ -18,6 +18,7 @@ from app.graphql.view import GraphQLView
 from app.http import RequestIds, SafeHeaders
 from app.logging import REQUEST_ID
 from app.origins import GuardedOrigins
+from app.refresh_cookies import RefreshCookies, cookie_of
 from app.wiring import System
 from resolvers.context import Context, Services
 from schema import root
@@ -25,8 +26,11 @@ from schema import root
 
 def application(system: System) -> ASGIApp:
     """Everything this process answers over HTTP."""
-    app = _Doors(Starlette(routes=routes_of(system)), system.gateway)
-    guarded = GuardedOrigins(app, system.origins)
+    served: ASGIApp = Starlette(routes=routes_of(system))
+    if system.has_refresh_cookie:
+        served = RefreshCookies(served, system.origins)
+    app = _Doors(served, system.gateway)
+    guarded = GuardedOrigins(app, system.origins, with_cookies=system.has_refresh_cookie)
     return RequestIds(SafeHeaders(guarded))
 
 
@@ -68,6 +72,7 @@ def _context_of(services: Services) -> FindsCaller[Context]:
             request_id=REQUEST_ID.get() or "",
             # Behind a trusted proxy uvicorn has put the forwarded address here.
             address=connection.client.host if connection.client else "",
+            cookie=cookie_of(connection),
         )
 
     return context

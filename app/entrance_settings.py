@@ -35,6 +35,7 @@ class EntranceSettings(BaseSettings):
     ] = None
     sign_up_open: bool | None = None
     email_confirmation: bool | None = None
+    refresh_cookie: bool = False
     session_days: int = Field(default=30, ge=1, le=366)
 
     app_url: Annotated[str, AfterValidator(origin_written)] | None = None

@@ -80,6 +80,7 @@ class System:
     is_introspection_open: bool
     origins: Origins
     """Whose pages may call."""
+    has_refresh_cookie: bool
     outbox: Outbox | None
     """Mails to be read at a page of ours, if that is where they go."""
     routes_of_payments: Sequence[BaseRoute]
@@ -196,6 +197,7 @@ async def wired(
             if settings.introspection is None
             else settings.introspection,
             origins=Origins.of(settings.allowed_origins),
+            has_refresh_cookie=settings.refresh_cookie,
             outbox=entrance.outbox,
             routes_of_payments=tills.routes,
             gateway=Gateway(

@@ -90,4 +90,5 @@ class Session:
     access_token: str
     access_token_expires_at: datetime
     refresh_token: str
+    """Empty when it went into a cookie instead of being told."""
     refresh_token_expires_at: datetime

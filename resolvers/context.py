@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol
 
 from domain.allowing import Allowance, Allowances, network_of
@@ -59,6 +60,21 @@ class FindsCallers(Protocol):
         ...
 
 
+class KeepsRefreshToken(Protocol):
+    """The cookie in which a browser keeps its refresh token."""
+
+    @property
+    def received(self) -> str | None:
+        """What the browser sent, for a page that may have it sent."""
+        ...
+
+    def keep(self, token: str, expires_at: datetime) -> bool:
+        """Have the browser keep a token; False when it is too late for that."""
+        ...
+
+    def drop(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """Everything resolvers call."""
@@ -89,6 +105,8 @@ class Context:
     services: Services
     request_id: str
     address: str
+    cookie: KeepsRefreshToken | None = None
+    """None where refresh tokens are told, and not kept in a cookie."""
     allowance: Allowance | None = field(default=None, init=False)
 
     @property

@@ -1,5 +1,7 @@
 """Beginning sessions, refreshing them and ending them."""
 
+from dataclasses import replace
+
 from domain.errors import InvalidCredentials
 from domain.identity import Session, Viewer
 from domain.signing_in import LinkSent, SignUp
@@ -49,11 +51,16 @@ async def sign_in_with_google(context: Context, id_token: str, nonce: str) -> St
 
 
 async def refresh(context: Context, refresh_token: str | None) -> Started:
+    if refresh_token is None and context.cookie is not None:
+        refresh_token = context.cookie.received
     return await started(context, await context.services.refreshing.refresh(refresh_token))
 
 
 async def sign_out(context: Context, *, everywhere: bool) -> int:
-    return await context.services.refreshing.sign_out(context.signed_in, everywhere=everywhere)
+    ended = await context.services.refreshing.sign_out(context.signed_in, everywhere=everywhere)
+    if context.cookie is not None:
+        context.cookie.drop()
+    return ended
 
 
 async def set_password(context: Context, new: str, current: str | None) -> None:
@@ -70,4 +77,7 @@ async def started(context: Context, session: Session) -> Started:
     viewer = await context.services.callers.viewer([f"Bearer {session.access_token}"])
     if viewer is None:
         raise InvalidCredentials
+    token, cookie = session.refresh_token, context.cookie
+    if token and cookie and cookie.keep(token, session.refresh_token_expires_at):
+        session = replace(session, refresh_token="")
     return session, viewer

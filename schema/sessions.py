@@ -66,7 +66,7 @@ class Session:
         return cls(
             access_token=session.access_token,
             access_token_expires_at=session.access_token_expires_at,
-            refresh_token=session.refresh_token,
+            refresh_token=session.refresh_token or None,
             refresh_token_expires_at=session.refresh_token_expires_at,
         )
 
