@@ -37,7 +37,7 @@ _HEADERS: Final = {
 }
 _LABELS: Final = {
     Deed.PAY: "Pay {price}",
-    Deed.PAY_LATER: "Pay later (bank transfer, M-Pesa offline)",
+    Deed.PAY_LATER: "Pay later (M-Pesa, bank transfer)",
     Deed.DECLINE: "Decline the card",
     Deed.REFUND_PART: "Refund a quarter",
     Deed.REFUND: "Refund all that is left",
@@ -148,7 +148,7 @@ def _checkout(charge: SandboxCharge) -> str:
 <p class="price">{escape(str(charge.price))}</p>
 <dl>
 <dt>Stands in for</dt><dd>{escape(charge.provider.capitalize())}</dd>
-<dt>Payment</dt><dd>{escape(charge.payment)}</dd>
+<dt>Payment</dt><dd class="reference">{escape(charge.payment)}</dd>
 <dt>Status</dt><dd id="status" class="state-{kind}">{escape(told)}</dd>
 </dl>
 {f'<p class="note">{note}</p>' if note else ""}

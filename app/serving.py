@@ -20,6 +20,7 @@ from app.listening import Server, address_of, listening
 from app.providers import answering
 from app.safety import demo_mode_of
 from app.settings import Settings
+from app.tills import check_sales
 from app.wiring import wired
 from persistence import reaching
 from persistence.reaching import DatabaseUnusable
@@ -46,6 +47,7 @@ def serve(settings: Settings) -> None:
     """
     configure_logging(settings, form="json", level="info")
     demo_mode = demo_mode_of(settings, is_trial=False)
+    check_sales(settings)
     with (
         answering(settings) as answers,
         listening(settings.host, settings.port) as listener,

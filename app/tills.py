@@ -55,8 +55,7 @@ async def opened_tills(
     Checkout pages lead back to `address`, where this process serves, unless APP_URL names the web
     app. Raises SettingsFileError or UnsafeSettings.
     """
-    packs = read_packs(settings.packs_file)
-    refuse_lost_customers(settings)
+    packs = check_sales(settings)
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
             pool_of(Login.PAYMENTS, deployment.url_of(Login.PAYMENTS), connections_max=_CONNECTIONS)
@@ -85,13 +84,18 @@ async def opened_tills(
         )
 
 
-def refuse_lost_customers(settings: Settings) -> None:
-    """Raise UnsafeSettings when buyers would be sent back to an address nobody else reaches."""
+def check_sales(settings: Settings) -> Sequence[CreditPack]:
+    """The packs; found to be sound before anything is started, as is where buyers come back to.
+
+    Raises SettingsFileError, or UnsafeSettings when that is an address nobody else reaches.
+    """
+    packs = read_packs(settings.packs_file)
     if settings.takes_payments and settings.app_url is None and not settings.is_local:
         raise UnsafeSettings(
             "Payments are taken, so APP_URL has to name the web app that checkout pages lead "
             "back to, such as https://app.example.com."
         )
+    return packs
 
 
 def processors_of(

@@ -16,6 +16,7 @@ from app.providers import Answering, OwnModel, answering
 from app.safety import demo_mode_of, refuse_serious_books
 from app.serving import Process, configure_logging, run
 from app.settings import Settings
+from app.tills import check_sales
 from domain.identity import Role
 from domain.money import format_credits
 from domain.pricing import ModelListing
@@ -40,6 +41,7 @@ def up(settings: Settings, *, own_model: OwnModel | None = None) -> None:
     configure_logging(settings, form="console", level="warning")
     demo_mode = demo_mode_of(settings, is_trial=True, has_own_model=own_model is not None)
     listings = read_price_book(settings.models_file)
+    check_sales(settings)
     with (
         answering(settings, own_model) as answers,
         listening(settings.host, settings.port) as listener,
