@@ -7,7 +7,7 @@ from typing import Final
 
 from adapters import settings_file
 from adapters.settings_file import Table
-from domain.money import Currency, Money, parse_credits, parse_money, parse_usd
+from domain.money import MINOR_PER_UNIT, Currency, Money, parse_credits, parse_money, parse_usd
 from domain.packs import CreditPack, PackPrice, converted
 from domain.units import NO_CREDITS, Microcredits, PackId
 
@@ -78,6 +78,8 @@ def _money(table: Table, currency: Currency) -> Money:
         raise table.error(f"{currency}: {error}") from error
     if not 0 < money.minor <= MINOR_MAX:
         raise table.error(f"{currency} has to be more than 0 and at most {MINOR_MAX // 100}.")
+    if currency is Currency.KES and money.minor % MINOR_PER_UNIT:
+        raise table.error("KES has to be whole shillings: M-Pesa moves no cents.")
     return money
 
 

@@ -62,7 +62,13 @@ async def opened_tills(
         )
         till = PostgresSandboxTill(pool)
         processors = processors_of(
-            stack, settings, till, address=address, secret=deployment.secret, demo_mode=demo_mode
+            stack,
+            settings,
+            till,
+            # Who reaches us from elsewhere reaches us where the web app is.
+            address=address if settings.is_local else settings.app_url or address,
+            secret=deployment.secret,
+            demo_mode=demo_mode,
         )
         books = PostgresPayments(pool, engines)
         paying = Paying(

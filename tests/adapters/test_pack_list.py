@@ -66,6 +66,7 @@ def test_a_pack_that_is_not_enabled_is_left_out(tmp_path: Path) -> None:
         ('[packs.a]\nname = "A"\ncredits = 0\nprice = { USD = 1 }', "more than 0"),
         ('[packs.a]\nname = "A"\ncredits = 1\nprice = { USD = 1 }\nvalid_days = 0', "valid_days"),
         ('[packs.A]\nname = "A"\ncredits = 1\nprice = { USD = 1 }', "lower-case"),
+        ('[packs.a]\nname = "A"\ncredits = 1\nprice = { KES = 9.50 }', "whole shillings"),
         ("kes_per_usd = 0\n[packs]", "kes_per_usd"),
         ("kes_per_usd = true\n[packs]", "kes_per_usd"),
         ("credits_per_cent = 2\n[packs]", "no setting credits_per_cent"),

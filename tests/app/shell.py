@@ -14,7 +14,9 @@ from queue import Empty, Queue
 
 ROOT = Path(__file__).parents[2]
 TALLYSTICK = Path(sys.executable).with_name("tallystick")
-SETTING = re.compile(r"HOST|PORT|DATABASE_|TALLYSTICK_|AI_|DEMO_|LOG_|INTROSPECTION")
+SETTING = re.compile(
+    r"HOST|PORT|STRIPE_|PAYSTACK_|APP_URL|DATABASE_|TALLYSTICK_|AI_|DEMO_|LOG_|INTROSPECTION"
+)
 PATIENCE_SECONDS = 60.0
 
 

@@ -11,7 +11,9 @@ from persistence import embedded
 from persistence.migrating import upgrade
 from tests.app.shell import tallystick
 
-COMMANDS = ["up", "serve", "migrate", "verify", "models load", "token", "admin grant"]
+COMMANDS = [
+    "up", "serve", "migrate", "verify", "reconcile", "models load", "token", "admin grant",
+]  # fmt: skip
 TOKEN = ("token", "nobody@demo.test")
 NOWHERE = "postgresql://nobody:hunter2@127.0.0.1:9/books"
 
@@ -53,6 +55,27 @@ def test_books_made_by_migrate_are_verified_and_keep_their_secret(data_dir: Path
     assert stat.S_IMODE((data_dir / "secret").stat().st_mode) == 0o600
     assert verified.returncode == 0, verified.stderr
     assert verified.stdout.startswith("The books are right")
+
+
+def test_payments_are_compared_with_their_providers(
+    database_url: str, deployment_secret: str
+) -> None:
+    here = {"DATABASE_URL": database_url, "TALLYSTICK_SECRET": deployment_secret}
+
+    compared = tallystick("reconcile", **here)
+    away = tallystick(
+        "reconcile",
+        "--days=1",
+        **here,
+        PAYSTACK_SECRET_KEY="sk_test_hunter2",
+        PAYSTACK_URL="http://127.0.0.1:9",
+    )
+
+    told = "Compared 0 payments with STRIPE and PAYSTACK: all agree.\n"
+    assert (compared.returncode, compared.stdout) == (0, told)
+    assert away.returncode == 1
+    assert "Nothing was compared." in away.stderr
+    assert "hunter2" not in away.stderr
 
 
 def test_the_price_book_is_loaded_once(database_url: str) -> None:
