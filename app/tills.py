@@ -21,6 +21,8 @@ from domain.offering import PaymentProvider
 from domain.outside import Clock
 from domain.packs import Assortment, CreditPack
 from domain.paying import Paying
+from domain.payment_changes import PaymentChanges
+from domain.watching import Watching
 from persistence.books import PostgresBooks
 from persistence.engine import Engines
 from persistence.payments import PostgresPayments
@@ -37,6 +39,7 @@ class Tills:
     """What sells credits, and the pages and doors that belong to it."""
 
     paying: Paying
+    changes: PaymentChanges
     routes: Sequence[BaseRoute]
 
 
@@ -71,12 +74,13 @@ async def opened_tills(
             demo_mode=demo_mode,
         )
         books = PostgresPayments(pool, engines)
+        reads = PostgresBooks(engines)
         paying = Paying(
             books=books,
             processors=processors,
             assortment=_assortment(settings, packs, processors),
             alerts=books,
-            contacts=PostgresBooks(engines),
+            contacts=reads,
             clock=clock,
             origin=settings.app_url or address,
             name_of=payment_name,
@@ -86,6 +90,7 @@ async def opened_tills(
         is_sandbox = any(isinstance(each, SandboxProcessor) for each in processors.values())
         yield Tills(
             paying=paying,
+            changes=PaymentChanges(books=reads, watching=Watching(versions=books)),
             routes=(*Webhooks(paying).routes(), *(pages.routes() if is_sandbox else ())),
         )
 

@@ -286,6 +286,7 @@ def _services(
         balance_changes=live.balance_changes,
         recharging=Recharging(office=PostgresOffice(books.engines), clock=CLOCK),
         paying=tills.paying,
+        payment_changes=tills.changes,
         sessions=doors.signing_in,
         google=doors.google,
         refreshing=doors.refreshing,

@@ -178,6 +178,17 @@ class PostgresPayments:
             PaymentId(PurseId(AccountId(row["account_id"])), Moment(row["moment"])) for row in rows
         ]
 
+    async def versions(self, keys: Sequence[PaymentId]) -> Sequence[int | None]:
+        """The revision of each payment, as `domain.watching.Versions` promises it."""
+        with telling_faults():
+            rows = await self.pool.fetch(
+                "SELECT * FROM tallystick.payment_revisions($1, $2)",
+                [key.purse.account_id for key in keys],
+                [key.moment for key in keys],
+            )
+        found = {(row["account_id"], row["moment"]): row["revision"] for row in rows}
+        return [found.get((key.purse.account_id, key.moment)) for key in keys]
+
     async def customer(
         self, account_id: AccountId, provider: PaymentProvider, mode: PaymentMode
     ) -> str | None:

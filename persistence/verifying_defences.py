@@ -80,7 +80,7 @@ _FUNCTIONS: Final = {
         "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",
         "find_charge", "find_customer", "payments_since", "may_look_at_payment",
         "payments_to_look_at", "has_heard", "raise_alert", "sandbox_charge",
-        "sandbox_charges_since", "keep_sandbox_charge", "settle_payment",
+        "sandbox_charges_since", "keep_sandbox_charge", "settle_payment", "payment_revisions",
     ),
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ from domain.outside_identity import GoogleSigningIn
 from domain.packs import Assortment
 from domain.passwords import SettingPassword
 from domain.paying import Started, Wanted
+from domain.payment_changes import PaymentChanges
 from domain.questions import Question
 from domain.recharging import Recharging
 from domain.refreshing import Refreshing
@@ -87,6 +88,7 @@ class Services:
     balance_changes: BalanceChanges
     recharging: Recharging
     paying: Sells
+    payment_changes: PaymentChanges
     keys: KeyKeeping
     sessions: SigningIn
     google: GoogleSigningIn

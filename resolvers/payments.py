@@ -1,6 +1,6 @@
 """Packs and payments: one account's, or everybody's."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from domain.packs import CreditPack
 from domain.paying import Started, Wanted
@@ -40,6 +40,11 @@ async def of_account(context: Context, account_id: AccountId, page: PageRequest)
 
 async def of_everybody(context: Context, wanted: PaymentFilter, page: PageRequest) -> Page[Payment]:
     return await context.services.books.payment_page(context.admin_reader(), wanted, page)
+
+
+def changes(context: Context, payment_id: PaymentId | None) -> AsyncGenerator[Payment, None]:
+    """One of the caller's payments, now and until it is not pending any more."""
+    return context.services.payment_changes.follow(context.signed_in, payment_id)
 
 
 async def start_checkout(context: Context, wanted: Wanted, key: str) -> Started:

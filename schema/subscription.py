@@ -6,10 +6,12 @@ import strawberry
 
 import resolvers.answers
 import resolvers.balances
-from schema.ids import answer_named
+import resolvers.payments
+from schema.ids import answer_named, payment_named
 from schema.info import Info
 from schema.lookups import Lookups
-from schema.permissions import CanAsk, CanRead
+from schema.payments import Payment
+from schema.permissions import CanAsk, CanRead, IsUser
 from schema.streaming import AnswerChunk, BalanceChange
 
 
@@ -20,6 +22,11 @@ async def _answer(
     pieces = resolvers.answers.follow(info.context, answer_named(id), after=after)
     async for piece in pieces:
         yield AnswerChunk.of(piece, Lookups(info.context))
+
+
+async def _payment_updated(info: Info, id: strawberry.ID) -> AsyncGenerator[Payment, None]:
+    async for payment in resolvers.payments.changes(info.context, payment_named(id)):
+        yield Payment.of(payment, Lookups(info.context))
 
 
 async def _balance_changed(info: Info) -> AsyncGenerator[BalanceChange, None]:
@@ -48,4 +55,11 @@ class Subscription:
         resolver=_balance_changed,
         description="The balance now, and again after every change.",
         permission_classes=[CanRead],
+    )
+    payment_updated: AsyncGenerator[Payment, None] = strawberry.subscription(
+        resolver=_payment_updated,
+        description=(
+            "The payment now, and again when its status changes; ends when it is no longer PENDING."
+        ),
+        permission_classes=[IsUser],
     )

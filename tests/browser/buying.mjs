@@ -86,7 +86,7 @@ const started = await app.evaluate(async () => {
 await app.waitForFunction(() => window.balances.length > 0 && window.payments.length > 0);
 
 const checkout = await context.newPage();
-await checkout.goto(started.url);
+await checkout.goto(new URL(started.url, origin).href);
 const seen = {
   heading: await checkout.locator("h1").textContent(),
   price: await checkout.locator(".price").textContent(),

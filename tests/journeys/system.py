@@ -117,6 +117,7 @@ async def open_house(
     provider: SimulatedProvider | None = None,
     routed: RoutedProvider | None = None,
     demo_mode: bool = True,
+    address: str = "http://tallystick.test",
     **given: object,
 ) -> AsyncIterator[House]:
     """A system on a migrated database with the price book and the demo accounts."""
@@ -139,7 +140,7 @@ async def open_house(
             deployment,
             routed or RoutedProvider.in_process(simulated),
             demo_mode=demo_mode,
-            address="http://tallystick.test",
+            address=address,
         ) as system,
         httpx2.AsyncClient(
             transport=httpx2.ASGITransport(application(system)),

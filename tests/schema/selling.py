@@ -85,5 +85,9 @@ class FakeSelling:
             actor_id=None,
         )
         self.books.kept_payments[payment_id] = replace(
-            payment, status=PaymentStatus.SUCCEEDED, paid_at=NOON, entry_id=entry_id
+            payment,
+            status=PaymentStatus.SUCCEEDED,
+            paid_at=NOON,
+            entry_id=entry_id,
+            revision=payment.revision + 1,
         )

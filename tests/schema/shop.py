@@ -51,7 +51,7 @@ from tests.schema.books import FakeBooks
 from tests.schema.keyring import FakeKeyRing
 from tests.schema.office import MOMENT, NOON, FakeAsking, FakeCallers, FakeOffice
 from tests.schema.selling import FakeSelling
-from tests.schema.streams import FakeRuns, balance_changes, following
+from tests.schema.streams import FakeRuns, balance_changes, following, payment_changes
 
 CREDIT = 1_000_000
 SCHEMA = root.build(strawberry.Schema)
@@ -150,6 +150,7 @@ class Shop:
             canceling=self.asking,
             following=following(self.books, self.runs),
             balance_changes=balance_changes(self.books),
+            payment_changes=payment_changes(self.books),
             recharging=Recharging(office=self.office, clock=Noon()),
             keys=KeyKeeping(ring=self.ring, making=self.making, clock=Noon()),
             sessions=self._signing_in(),

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from domain.balance_changes import BalanceChanges
 from domain.following import Following
+from domain.payment_changes import PaymentChanges
 from domain.streaming import Transcript
-from domain.units import AnswerId, PurseId
+from domain.units import AnswerId, PaymentId, PurseId
 from domain.watching import Watching
 from tests.schema.books import FakeBooks
 
@@ -39,6 +40,23 @@ class FakeVersions:
     async def versions(self, keys: Sequence[PurseId]) -> Sequence[int | None]:
         balances = self.books.kept_balances
         return [balances[key].changed_at if key in balances else None for key in keys]
+
+
+@dataclass(frozen=True, slots=True)
+class FakeRevisions:
+    """How often payments changed."""
+
+    books: FakeBooks
+
+    async def versions(self, keys: Sequence[PaymentId]) -> Sequence[int | None]:
+        kept = self.books.kept_payments
+        return [kept[key].revision if key in kept else None for key in keys]
+
+
+def payment_changes(books: FakeBooks) -> PaymentChanges:
+    return PaymentChanges(
+        books=books, watching=Watching(versions=FakeRevisions(books), look_seconds=0.01)
+    )
 
 
 def following(books: FakeBooks, runs: FakeRuns) -> Following:

@@ -1,10 +1,14 @@
 """Packs and payments, as callers see them."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
 import pytest
 
 from domain.units import AccountId, Moment, PaymentId, PurseId
 from schema.ids import account_name, payment_name, payment_named
-from tests.schema.shop import ADA, BOB, EVE, Shop
+from tests.schema.shop import ADA, BOB, EVE, Shop, Told
 
 START = """mutation ($provider: PaymentProvider! = STRIPE, $currency: Currency! = USD) {
   startCheckout(input: { packId: "starter", provider: $provider, currency: $currency,
@@ -14,6 +18,9 @@ START = """mutation ($provider: PaymentProvider! = STRIPE, $currency: Currency! 
 PAYMENT = """query ($id: ID!) { payment(id: $id) {
   id status provider price { amount currency } credits createdAt paidAt receiptUrl
   pack { id name credits validDays } entry { kind amount payment { id } } } }"""
+
+
+FOLLOW = "subscription ($id: ID!) { paymentUpdated(id: $id) { status entry { kind } } }"
 
 
 async def started(shop: Shop) -> str:
@@ -80,6 +87,47 @@ async def test_a_pending_payment_is_looked_after_when_it_is_asked_for() -> None:
         }
     }
     assert len(shop.selling.looks) == 1
+
+
+async def told(stream: AsyncIterator[Told]) -> list[object]:
+    return [each.data or each.codes async for each in stream]
+
+
+async def test_a_payment_is_followed_until_it_is_not_pending_any_more() -> None:
+    shop = Shop()
+    name = await started(shop)
+    payment_id = payment_named(name)
+    assert payment_id is not None
+    kept = shop.books.kept_payments
+
+    following = asyncio.create_task(told(shop.stream(FOLLOW, id=name)))
+    await asyncio.sleep(0.05)
+    kept[payment_id] = replace(kept[payment_id], revision=1, receipt_url="https://receipts.test")
+    await asyncio.sleep(0.05)
+    await shop.selling.look(payment_id)
+
+    assert await asyncio.wait_for(following, 5) == [
+        {"paymentUpdated": {"status": "PENDING", "entry": None}},
+        {"paymentUpdated": {"status": "SUCCEEDED", "entry": {"kind": "PURCHASE"}}},
+    ]
+
+
+async def test_a_payment_that_is_final_is_told_once() -> None:
+    shop = Shop()
+    name = await started(shop)
+    await shop.ask(PAYMENT, id=name)
+
+    assert await told(shop.stream(FOLLOW, id=name)) == [
+        {"paymentUpdated": {"status": "SUCCEEDED", "entry": {"kind": "PURCHASE"}}}
+    ]
+
+
+async def test_nobody_follows_somebody_elses_payment() -> None:
+    shop = Shop()
+    name = await started(shop)
+
+    assert await told(shop.stream(FOLLOW, by=BOB, id=name)) == [["NOT_FOUND"]]
+    assert await told(shop.stream(FOLLOW, id="pay_nonsense")) == [["NOT_FOUND"]]
 
 
 async def test_somebody_elses_payment_is_not_there() -> None:
