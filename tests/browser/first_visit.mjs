@@ -29,9 +29,9 @@ async function answered(name) {
 
 await page.goto(`${origin}/`);
 await run.waitFor();
-await page.waitForFunction(() => document.querySelectorAll(".graphiql-tab").length >= 5);
+await page.waitForFunction(() => document.querySelectorAll(".graphiql-tab").length >= 6);
 const seen = {};
-for (const name of ["WhoAmI", "Ask", "Usage", "Ledger"]) seen[name] = await answered(name);
+for (const name of ["WhoAmI", "Ask", "Usage", "Ledger", "Buy"]) seen[name] = await answered(name);
 await tabs.getByText("Ask", { exact: true }).click();
 if (screenshot) await page.screenshot({ path: screenshot });
 

@@ -21,6 +21,8 @@ def test_every_example_of_the_page_runs_at_once(data_dir: Path) -> None:
     assert "simulated" in seen["Ask"].text("askAI.answer.text")
     assert seen["Usage"]["usage.nodes.0.outcome"] == "SUCCEEDED"
     assert seen["Ledger"]["ledger.nodes.0.kind"] == "CHARGE"
+    assert seen["Buy"]["startCheckout.payment.status"] == "PENDING"
+    assert seen["Buy"].text("startCheckout.url").startswith(f"{server.url}/sandbox/checkout/")
     assert seen["who"].body == "Administrator admin@demo.test · 1000 credits"
     assert seen["Recharge"]["rechargeCredits.entry.amount"] == "100"
 

@@ -1,6 +1,6 @@
 // The operations in the tabs that are open at first.
 
-const NAMES = ["who-am-i", "ask", "usage", "ledger", "recharge"];
+const NAMES = ["who-am-i", "ask", "usage", "ledger", "buy", "recharge"];
 
 // Not randomUUID, which browsers offer to pages over HTTPS and on this machine only.
 const newKey = () =>
@@ -12,6 +12,7 @@ const newKey = () =>
 export async function examples(accountId) {
   const variables = {
     ask: { key: newKey() },
+    buy: { key: newKey() },
     recharge: {
       input: {
         accountId: accountId || "acct_…",
