@@ -92,14 +92,14 @@ class SandboxPages:
         )
 
     async def show(self, request: Request) -> Response:
-        charge = await self.till.charge(request.path_params["reference"])
+        charge = await self._charge(request)
         if charge is None:
             return _page("<h1>There is no such checkout.</h1>", status=HTTPStatus.NOT_FOUND)
         return _page(_checkout(charge))
 
     async def act(self, request: Request) -> Response:
         """Change the charge first, then let the payment catch up, as a provider's message would."""
-        before = await self.till.charge(request.path_params["reference"])
+        before = await self._charge(request)
         try:
             body = await read_body(
                 request.scope,
@@ -118,6 +118,10 @@ class SandboxPages:
         if after != before and await self.till.keep(after, before=before):
             await self._catch_up(after)
         return RedirectResponse(request.url.path, status_code=HTTPStatus.SEE_OTHER)
+
+    async def _charge(self, request: Request) -> SandboxCharge | None:
+        reference = str(request.path_params["reference"])
+        return await self.till.charge(reference) if reference.isalnum() else None
 
     async def _catch_up(self, charge: SandboxCharge) -> None:
         payment_id = payment_named(charge.payment)

@@ -5,6 +5,7 @@ provider is then asked how the payment stands, and `judged` says what has to be 
 order of events, their repetition and their loss make no difference to where a payment ends.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,8 @@ OPEN_FOR: Final = timedelta(days=3)
 """How long an unfinished payment is waited for; providers end most of them after a day."""
 
 _PREFIX: Final = "ts"
+_REFERENCE: Final = re.compile(r"ts-([0-7]?[0-9a-f]{1,15})-([0-7]?[0-9a-f]{1,15})(?:\.[0-9]+)?")
+"""Both numbers within PostgreSQL's bigint."""
 
 
 class PaymentStatus(StrEnum):
@@ -164,15 +167,15 @@ class Payment:
 
 
 def payment_named(reference: str) -> PaymentId | None:
-    """The payment of one of our references, of any attempt; None when it is not one."""
-    match reference.partition(".")[0].split("-"):
-        case [prefix, account, moment] if prefix == _PREFIX:
-            try:
-                return PaymentId(PurseId(AccountId(int(account, 16))), Moment(int(moment, 16)))
-            except ValueError:
-                return None
-        case _:
-            return None
+    """The payment of one of our references, of any attempt; None when it is not one.
+
+    Buyers can make some providers carry references of their own, so any text may come.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        return None
+    account, moment = (int(number, 16) for number in match.groups())
+    return PaymentId(PurseId(AccountId(account)), Moment(moment))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ class SandboxProcessor:
         digest = hmac.digest(
             self.secret.encode(), f"sandbox:{payment.reference}".encode(), "sha256"
         )
-        reference = f"sandbox_{digest[:_REFERENCE_BYTES].hex()}"
+        reference = f"sandbox{digest[:_REFERENCE_BYTES].hex()}"
         await self.till.keep(
             SandboxCharge(
                 reference=reference,

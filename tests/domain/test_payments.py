@@ -187,7 +187,22 @@ def test_a_reference_names_its_payment(account: int, moment: int) -> None:
     assert all(letter.isalnum() or letter == "-" for letter in payment.reference)
 
 
-@pytest.mark.parametrize("text", ["", "ts", "ts-1", "ts-1-2-3", "ts-x-1", "tx-1-2", "cs_test_1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ts",
+        "ts-1",
+        "ts-1-2-3",
+        "ts-x-1",
+        "tx-1-2",
+        "ts-+1-2",
+        "ts-1-2.x",
+        "ts-8000000000000000-1",
+        "ts-1-" + "1" * 17,
+        "cs_test_1",
+    ],
+)
 def test_other_texts_name_no_payment(text: str) -> None:
     assert payment_named(text) is None
 

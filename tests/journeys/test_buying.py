@@ -183,6 +183,7 @@ async def test_pages_are_for_those_who_know_them(house: House) -> None:
     ada = await visit(house)
 
     assert (await house.http.get(ada.url + "0")).status_code == 404
+    assert (await house.http.get(ada.url + "%00")).status_code == 404
     assert (await house.http.post(ada.url + "0", data={"deed": "pay"})).status_code == 404
     assert (await house.http.post(ada.url, data={"deed": "steal"})).status_code == 400
     assert (await house.http.post(ada.url, content=b"x" * 2_000)).status_code == 413

@@ -47,11 +47,11 @@ async def test_a_charge_brings_its_credits_once_however_often_it_is_told(store: 
     same = store.paystack.message(PAID, transaction)
     others = [store.paystack.message(PAID, transaction, log=n) for n in range(10)]
 
-    answers = await asyncio.gather(
-        *(store.hears_paystack(body) for body in [same] * 10 + others),
-        store.hears_paystack(same),
+    answers, _, _ = await asyncio.gather(
+        asyncio.gather(*map(store.hears_paystack, [same] * 10 + others)),
+        store.paying.look(sale.payment.id),
+        store.paying.poll(),
     )
-    await asyncio.gather(store.paying.look(sale.payment.id), store.paying.poll())
 
     assert set(answers) == {200}
     assert await sale.lines() == [("PURCHASE", 1_100)]
