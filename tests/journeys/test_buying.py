@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from adapters.models.loopback import serve
 from app.reconciling import reconcile
 from tests.journeys.system import House, Person, open_house
+from tests.payments.fake_stripe import SECRET, FakeStripe, signed
 
 START = """mutation ($key: String!, $provider: PaymentProvider! = STRIPE,
           $currency: Currency! = USD,
@@ -197,6 +199,41 @@ async def test_the_deployment_says_who_takes_payments(house: House) -> None:
 
     assert told["service.paymentProviders"] == ["STRIPE", "PAYSTACK"]
     assert told["creditPacks.0.id"] == "starter"
+
+
+async def test_with_a_key_of_stripes_credits_are_bought_at_stripe(
+    database_url: str, deployment_secret: str
+) -> None:
+    fake = FakeStripe()
+    async with (
+        serve(fake) as url,
+        open_house(
+            database_url,
+            deployment_secret,
+            stripe_secret_key="sk_test_x",
+            stripe_webhook_secrets=SECRET,
+            stripe_url=url.removesuffix("/v1"),
+            app_url="https://app.test",
+            sign_up_credits="0",
+        ) as house,
+    ):
+        ada = await visit(house)
+        (session,) = fake.sessions.values()
+        event = fake.event("checkout.session.completed", fake.pay(str(session["id"])))
+        hook = await house.http.post("/webhooks/stripe", content=event, headers=signed(event))
+        service = await house.stranger.send("{ service { paymentProviders } }")
+        sandbox = await house.http.get("/sandbox/checkout/sandbox")
+
+        assert ada.url == session["url"]
+        assert (
+            session["success_url"]
+            == f"https://app.test/account?tab=credits&payment={ada.payment_id}"
+        )
+        assert hook.status_code == 200
+        assert (await ada.status(), await ada.balance()) == ("SUCCEEDED", ("5000", "0"))
+        assert service["service.paymentProviders"] == ["STRIPE"]
+        assert sandbox.status_code == 404
+        assert await house.differences() == []
 
 
 async def test_without_demo_mode_and_keys_nobody_takes_payments(
