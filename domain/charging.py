@@ -24,6 +24,10 @@ class ProcessorFailed(TallystickError):
     """A payment provider did not do what was asked of it. Our words, never the provider's."""
 
 
+class AddressNeeded(ProcessorFailed):
+    """The provider takes payments only of accounts that have a mail address."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckoutRequest:
     """What a provider's checkout page has to ask for, and where it leads back to."""
@@ -71,7 +75,10 @@ class PaymentProcessor(Protocol):
     def mode(self) -> PaymentMode: ...
 
     async def open_checkout(self, request: CheckoutRequest) -> Checkout:
-        """A page to pay at. Asking again for the same payment never asks for money twice."""
+        """A page to pay at. Asking again for the same payment never asks for money twice.
+
+        Raises AddressNeeded.
+        """
         ...
 
     async def standing(self, payment: Payment) -> Standing | None:

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from domain.alerting import Alert, AlertKind, Alerts, AlertSeverity
 from domain.charging import (
+    AddressNeeded,
     Checkout,
     CheckoutRequest,
     Heard,
@@ -248,6 +249,11 @@ class Paying:
         )
         try:
             return await processor.open_checkout(request)
+        except AddressNeeded as error:
+            raise InvalidInput.at(
+                "provider",
+                f"{payment.provider} takes payments of accounts with a mail address only.",
+            ) from error
         except ProcessorFailed as error:
             raise Unavailable(
                 "The payment provider cannot be reached now. Try again with the same key."

@@ -14,7 +14,7 @@ import httpx2
 from adapters.payments import paystack_events
 from adapters.payments.paystack_events import mode_of
 from adapters.payments.reading import fields, items, text, time, whole
-from domain.charging import Checkout, CheckoutRequest, Heard, ProcessorFailed
+from domain.charging import AddressNeeded, Checkout, CheckoutRequest, Heard, ProcessorFailed
 from domain.money import Currency
 from domain.offering import PaymentProvider
 from domain.payments import (
@@ -82,7 +82,7 @@ class PaystackProcessor:
     async def open_checkout(self, request: CheckoutRequest) -> Checkout:
         payment = request.payment
         if request.email is None:
-            raise ProcessorFailed("Paystack takes payments of accounts with an address only.")
+            raise AddressNeeded("Paystack asks for every buyer's address.")
         status = 0
         for attempt in range(1, ATTEMPTS_MAX + 1):
             # A reference that was used leads to a page nobody was shown: the next one is free.

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from domain.charging import ProcessorFailed
-from domain.errors import Unavailable
+from domain.errors import InvalidInput, Unavailable
 from domain.money import Currency
 from domain.paying import Wanted
 from domain.payments import PaymentStatus
@@ -245,6 +245,17 @@ async def test_a_paystack_that_is_away_is_told_to_send_it_again(store: Store) ->
     assert away == 503
     assert await store.hears_paystack(body) == 200
     assert await sale.lines() == [("PURCHASE", 1_100)]
+
+
+async def test_an_account_without_an_address_is_told_that_paystack_needs_one(store: Store) -> None:
+    customer = await store.bank.customer()
+    await store.bank.owner.execute(
+        "DELETE FROM tallystick.account_contacts WHERE account_id = $1", customer.account_id
+    )
+    wanted = Wanted(pack_id=PACK.id, provider=PAYSTACK, currency=Currency.KES)
+
+    with pytest.raises(InvalidInput, match="mail address"):
+        await store.paying.start(viewer_of(customer), wanted, "k")
 
 
 async def test_an_answer_about_another_transaction_is_not_taken(store: Store) -> None:
