@@ -212,9 +212,14 @@ def judged(payment: Payment, standing: Standing | None, *, now: datetime) -> Set
     return Settlement(status=_unpaid(payment, standing.progress, now), standing=standing)
 
 
+def each_once(reversals: Sequence[Reversal]) -> Sequence[Reversal]:
+    """Every refund and dispute once, as it was told last: a list that grows may repeat itself."""
+    return tuple({(each.kind, each.reference): each for each in reversals}.values())
+
+
 def money_taken_back(paid: int, reversals: Sequence[Reversal]) -> int:
     """How much of what was paid has gone back or is disputed: never more than was paid."""
-    return min(paid, sum(each.minor for each in reversals if each.state.takes_money))
+    return min(paid, sum(each.minor for each in each_once(reversals) if each.state.takes_money))
 
 
 def credits_taken_back(total: Microcredits, *, paid: int, back: int) -> Microcredits:

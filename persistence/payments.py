@@ -15,7 +15,7 @@ from domain.charging import Begun, Heard, Order, Settled
 from domain.errors import Forbidden, IdempotencyKeyReused, LedgerFault, RateLimited
 from domain.ledger import Once
 from domain.offering import PaymentProvider
-from domain.payments import Payment, PaymentMode, Settlement
+from domain.payments import Payment, PaymentMode, Settlement, each_once
 from domain.units import AccountId, Moment, PaymentId, PurseId
 from persistence.books_payments import payment_of
 from persistence.engine import Engines
@@ -132,7 +132,7 @@ class PostgresPayments:
         suspends: bool = False,
     ) -> Settled:
         told = settlement.standing
-        reversals = told.reversals if told else ()
+        reversals = each_once(told.reversals) if told else ()
         with telling_faults():
             try:
                 outcome = await self.pool.fetchval(

@@ -143,6 +143,13 @@ def test_credits_that_were_given_stay_until_somebody_has_looked() -> None:
         ((dispute(500, ReversalState.WARNING),), 0, 0, PaymentStatus.SUCCEEDED),
         ((refund(500, ReversalState.GONE),), 0, 0, PaymentStatus.SUCCEEDED),
         ((refund(300), dispute(500)), 500, 1_100, PaymentStatus.REVERSED),
+        ((refund(100), refund(100)), 100, 220, PaymentStatus.SUCCEEDED),
+        (
+            (refund(100, ReversalState.PENDING), refund(100, ReversalState.FAILED)),
+            0,
+            0,
+            PaymentStatus.SUCCEEDED,
+        ),
     ],
 )
 def test_what_goes_back_takes_its_part_of_the_credits(

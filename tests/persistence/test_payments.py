@@ -127,6 +127,15 @@ async def test_refunds_take_back_the_difference_only(bank: Bank) -> None:
     assert (await verify(bank.url)).is_clean
 
 
+async def test_a_refund_that_is_listed_twice_counts_once(bank: Bank) -> None:
+    ada = await buyer(bank)
+
+    await ada.is_told(refund(100), refund(100))
+
+    assert await ada.balance() == (880, 0)
+    assert (await verify(bank.url)).is_clean
+
+
 async def test_a_refund_that_fails_gives_the_credits_back(bank: Bank) -> None:
     ada = await buyer(bank)
 
