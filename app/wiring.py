@@ -204,6 +204,7 @@ async def wired(
                 callers=services.callers,
                 passing=answering.passing,
                 models=partial(books.reads.models, enabled_only=True),
+                points=services.points,
                 body_bytes_max=settings.gateway_body_mib * 1024 * 1024,
             ),
         )

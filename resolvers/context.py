@@ -145,8 +145,11 @@ class Context:
 
     @property
     def principal(self) -> str:
-        """Who shares one allowance: an account, one of its API keys, or a network address."""
-        viewer = self.viewer
-        if viewer is None:
-            return f"address {network_of(self.address)}"
-        return f"account {viewer.account_id}, key {viewer.api_key_number}"
+        return principal_of(self.viewer, self.address)
+
+
+def principal_of(viewer: Viewer | None, address: str) -> str:
+    """Who shares one allowance: an account, one of its API keys, or a network address."""
+    if viewer is None:
+        return f"address {network_of(address)}"
+    return f"account {viewer.account_id}, key {viewer.api_key_number}"

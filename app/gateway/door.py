@@ -21,6 +21,7 @@ from app.gateway.reading import fingerprint, read
 from app.gateway.replying import Line
 from app.http import read_body
 from app.logging import REQUEST_ID, kind_and_places
+from domain.allowing import Allowances
 from domain.checking import issues_of_key, raise_issues
 from domain.errors import AccessError, Forbidden, NotFound, Problem, Unauthenticated
 from domain.identity import Scope as KeyScope
@@ -28,7 +29,7 @@ from domain.identity import Viewer
 from domain.passed_calls import Door, PassedRequest
 from domain.passing import Caller, PassedAnswer
 from domain.pricing import Model
-from resolvers.context import FindsCallers
+from resolvers.context import FindsCallers, principal_of
 
 PREFIX: Final = "/v1/"
 BODY_SECONDS_MAX: Final = 60.0
@@ -54,6 +55,9 @@ class Gateway:
     passing: PassesOn
     models: Callable[[], Awaitable[Sequence[Model]]]
     """Those that can be asked here."""
+
+    points: Allowances
+    """What reading costs; a call of a model is counted as the question it is."""
 
     body_bytes_max: int
 
@@ -102,6 +106,7 @@ class Gateway:
             )
         _require(scope, "GET")
         viewer = await self._viewer(Headers(scope=scope), needs=None)
+        await self.points.take(principal_of(viewer, ""))
         wanted = unquote(path.removeprefix(_MODELS).strip("/"))
         found = await self.models()
         models = {str(model.id): model for model in found if viewer.may_ask(model.id)}
