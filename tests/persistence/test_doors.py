@@ -16,8 +16,9 @@ from domain.reporting import PageRequest
 from domain.suspending import StatusChange
 from domain.units import AccountId, Microcredits
 from persistence.suspending import PostgresStatusOffice
-from tests.persistence.bank import SUSPEND, Bank
+from tests.persistence.bank import SUSPEND, Bank, Customer
 from tests.persistence.doors import CREDITS, HASH, LASTS, OTHER_HASH, Doors
+from tests.persistence.programs import make_program
 
 ANNA = "anna@example.test"
 FRESH = timedelta(minutes=10)
@@ -230,6 +231,7 @@ async def test_whoever_proves_an_address_first_finds_nobody_elses_way_in(
 ) -> None:
     squatted = await _signed_up(doors)
     squatters = await bank.session(squatted)
+    key = await make_program(bank, Customer(squatted, squatters, ANNA))
 
     opened = await doors.redeem(await doors.link(ANNA, MailKind.SIGN_IN))
     again = await doors.redeem(await doors.link(ANNA, MailKind.SIGN_IN))
@@ -237,6 +239,7 @@ async def test_whoever_proves_an_address_first_finds_nobody_elses_way_in(
     assert opened.account_id == squatted
     assert await bank.sessions.session_in_force(squatters) is None
     assert await _by_password(doors, squatted) is None
+    assert await bank.keys.key_in_force(key.id) is None
     assert opened.session_id is not None
     assert await bank.sessions.session_in_force(opened.session_id) is not None
     assert again.session_id is not None
@@ -347,6 +350,24 @@ async def test_a_suspension_holds_at_once_and_says_by_whom_and_why(bank: Bank) -
         (admin.account_id, "reinstateAccount", str(alice.account_id), "reinstated: a mistake"),
         (admin.account_id, "suspendAccount", str(alice.account_id), "suspended: fraud"),
     ]
+
+
+async def test_a_token_of_another_issuer_from_before_a_suspension_stays_out(bank: Bank) -> None:
+    office = PostgresStatusOffice(bank.books.engines)
+    admin, alice = await bank.administrator(), await bank.customer()
+    await bank.owner.execute(
+        "INSERT INTO tallystick.outside_identities (issuer, subject, account_id, is_confirmed)"
+        " VALUES ('https://issuer.test', 'alice', $1, true)",
+        alice.account_id,
+    )
+
+    await office.suspend_account(admin.session_id, alice.account_id, reason="fraud")
+    await office.reinstate_account(admin.session_id, alice.account_id, reason="a mistake")
+
+    ended_before = await bank.owner.fetchval(
+        "SELECT ended_before FROM tallystick.outside_identities"
+    )
+    assert ended_before is not None
 
 
 async def test_an_administrator_does_not_suspend_themselves_nor_nobody(bank: Bank) -> None:
