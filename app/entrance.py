@@ -34,7 +34,7 @@ class Entrance:
 
 def entrance_of(settings: Settings, *, demo_mode: bool, clock: Clock) -> Entrance:
     """What the settings open. Raises UnsafeSettings where they need a mail that nobody carries."""
-    outbox = _outbox(settings, demo_mode=demo_mode)
+    outbox = Outbox(_print) if keeps_mails(settings, demo_mode=demo_mode) else None
     mailer = outbox if settings.smtp_url is None else _smtp(settings, clock)
     methods = _methods(settings, has_mail=mailer is not None)
     confirms = settings.email_confirmation
@@ -60,17 +60,19 @@ def entrance_of(settings: Settings, *, demo_mode: bool, clock: Clock) -> Entranc
     )
 
 
-def _outbox(settings: Settings, *, demo_mode: bool) -> Outbox | None:
-    """Whoever reaches the page can sign in as anybody, so only this machine ever may."""
+def keeps_mails(settings: Settings, *, demo_mode: bool) -> bool:
+    """Whether mails are kept for a page of ours rather than sent.
+
+    Whoever reaches that page can sign in as anybody, so only this machine ever may.
+    """
     if settings.mail_outbox and (settings.smtp_url is not None or not settings.is_local):
         raise UnsafeSettings(
             "MAIL_OUTBOX shows everybody's sign-in links: it is for a HOST of this machine alone, "
             "and without SMTP_URL."
         )
     if settings.smtp_url is not None or not settings.is_local:
-        return None
-    is_wanted = demo_mode if settings.mail_outbox is None else settings.mail_outbox
-    return Outbox(_print) if is_wanted else None
+        return False
+    return demo_mode if settings.mail_outbox is None else settings.mail_outbox
 
 
 def _smtp(settings: Settings, clock: Clock) -> SMTPMailer:

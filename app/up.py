@@ -11,6 +11,7 @@ from typing import Final
 from adapters.price_book import read_price_book
 from app.demo import DEMO_ACCOUNTS, USER_EMAIL, open_account
 from app.deployment import Deployment, data_dir_of, deployed
+from app.entrance import keeps_mails
 from app.listening import address_of, listening
 from app.providers import Answering, OwnModel, answering
 from app.safety import demo_mode_of, refuse_serious_books
@@ -56,7 +57,9 @@ def up(settings: Settings, *, own_model: OwnModel | None = None) -> None:
                 demo_mode=demo_mode,
             ),
             listener,
-            when_ready=lambda: _say(_welcome(settings, deployment, answers, listener)),
+            when_ready=lambda: _say(
+                _welcome(settings, deployment, answers, listener, demo_mode=demo_mode)
+            ),
             when_stopping=lambda: _say(
                 f"Stopping. Answers in progress have {settings.shutdown_seconds} s."
             ),
@@ -86,7 +89,12 @@ async def _seed(settings: Settings, deployment: Deployment) -> None:
 
 
 def _welcome(
-    settings: Settings, deployment: Deployment, answers: Answering, listener: socket.socket
+    settings: Settings,
+    deployment: Deployment,
+    answers: Answering,
+    listener: socket.socket,
+    *,
+    demo_mode: bool,
 ) -> str:
     address = address_of(listener)
     if deployment.cluster is not None:
@@ -98,6 +106,7 @@ def _welcome(
         "",
         f"  GraphiQL   {address}/graphiql",
         f"  API        {address}/graphql",
+        *([f"  Mails      {address}/outbox"] if keeps_mails(settings, demo_mode=demo_mode) else []),
         f"  Answers    {answers.told}",
         f"  Books      {books}",
     ]

@@ -42,6 +42,7 @@ def test_what_it_prints_works_when_pasted(data_dir: Path) -> None:
         )
 
     assert "simulated" in told
+    assert "Mails      http://127.0.0.1" in told
     assert "user@demo.test (USER), admin@demo.test (ADMIN)" in told
     assert len(told.splitlines()) < 16
     assert orjson.loads(pasted.stdout)["data"]["askAI"]["answer"]["charged"] != "0"

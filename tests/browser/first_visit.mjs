@@ -42,5 +42,21 @@ seen.who = await page.locator("#who").textContent();
 seen.Recharge = await answered("Recharge");
 if (screenshot) await page.screenshot({ path: screenshot.replace(".png", "-admin.png") });
 
+// Somebody signs up, and follows the link of the mail that the outbox shows.
+await page.request.post(`${origin}/graphql`, {
+  data: {
+    query: `mutation { signUp(input: { email: "anna@example.test" }) { __typename } }`,
+  },
+});
+for (let tries = 0; tries < 100; tries += 1) {
+  await page.goto(`${origin}/outbox`);
+  if (await page.locator("a").count()) break;
+  await page.waitForTimeout(100);
+}
+await page.locator("a").first().click();
+await page.waitForFunction(() => document.querySelector("#who")?.textContent.includes("anna@"));
+seen.whoAfterLink = await page.locator("#who").textContent();
+seen.addressAfterLink = page.url().replace(origin, "");
+
 console.log(JSON.stringify(seen));
 await browser.close();

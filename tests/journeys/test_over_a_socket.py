@@ -25,6 +25,8 @@ def test_every_example_of_the_page_runs_at_once(data_dir: Path) -> None:
     assert seen["Buy"].text("startCheckout.url").startswith(f"{server.url}/sandbox/checkout/")
     assert seen["who"].body == "Administrator admin@demo.test · 1000 credits"
     assert seen["Recharge"]["rechargeCredits.entry.amount"] == "100"
+    assert seen["whoAfterLink"].body == "Signed in as anna@example.test · 1000 credits"
+    assert seen["addressAfterLink"].body == "/graphiql"
 
 
 def test_the_public_audit_of_graphql_over_http_finds_nothing_in_the_whole_system(

@@ -1,6 +1,6 @@
 // The page at /graphiql: who is asking, and GraphiQL for what to ask.
 import { examples } from "./examples.js";
-import { account, ask, credential, startDemoSession, whoAmI } from "./session.js";
+import { account, ask, credential, followLink, startDemoSession, whoAmI } from "./session.js";
 
 const { createElement } = globalThis.React;
 const { GraphiQL, GraphiQLPluginExplorer } = globalThis;
@@ -70,11 +70,14 @@ element("credential").addEventListener("submit", (event) => {
 async function begin() {
   const schema = contract();
   const { data } = await ask({ query: "{ service { demoMode } }" });
-  if (data?.service?.demoMode) {
-    element("demo").hidden = false;
-    await useDemoSession();
-  } else {
-    await showWho();
+  const isDemo = data?.service?.demoMode ?? false;
+  element("demo").hidden = !isDemo;
+  try {
+    if (await followLink()) await showWho();
+    else if (isDemo) await useDemoSession();
+    else await showWho();
+  } catch (error) {
+    say(error.message, true);
   }
   globalThis.ReactDOM.createRoot(element("graphiql")).render(
     createElement(GraphiQL, {

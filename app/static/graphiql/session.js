@@ -20,6 +20,29 @@ export async function ask(body, typed = {}) {
   return response.json();
 }
 
+/** Trade the token of a mailed link, which stands behind the # and does not stay there. */
+export async function followLink() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!token) return false;
+  history.replaceState(null, "", location.pathname + location.search);
+  const { data, errors } = await ask({
+    query: `mutation RedeemMagicLink($token: String!) {
+      redeemMagicLink(input: { token: $token }) {
+        ... on SessionStarted { session { accessToken } account { id } }
+        ... on Problem { message }
+      }
+    }`,
+    variables: { token },
+  });
+  const started = data?.redeemMagicLink;
+  if (!started?.session) {
+    throw new Error(started?.message ?? errors?.[0]?.message ?? "The link could not be followed.");
+  }
+  credential.token = started.session.accessToken;
+  account.id = started.account.id;
+  return true;
+}
+
 /** Take on a throw-away account with credits to spend. */
 export async function startDemoSession() {
   credential.token = "";
