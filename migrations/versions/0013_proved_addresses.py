@@ -1,15 +1,15 @@
 """What was made under an address without proof ends when it is proved, API keys as well.
 
-Revision ID: 0012
-Revises: 0011
+Revision ID: 0013
+Revises: 0012
 """
 
 from alembic import op
 
 from migrations.reading import replacing
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
@@ -19,7 +19,7 @@ CHANGED = ("redeem_link", "reinstate_account")
 def upgrade() -> None:
     """End keys with the first proof, and tokens of other issuers with a suspension, for good."""
     for name in CHANGED:
-        op.execute(replacing(f"0012/{name}"))
+        op.execute(replacing(f"0013/{name}"))
 
 
 def downgrade() -> None:
