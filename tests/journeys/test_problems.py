@@ -1,6 +1,6 @@
-"""Every kind of problem the API can have so far, each provoked once, over HTTP.
+"""Every kind of problem, each provoked once, over HTTP.
 
-INVALID_CREDENTIALS and BUDGET_EXCEEDED belong to sign-in and API keys, which are not built yet.
+INVALID_CREDENTIALS is in `test_signing_in.py`, BUDGET_EXCEEDED in `test_keys.py`.
 """
 
 from collections.abc import AsyncIterator
