@@ -122,6 +122,8 @@ class ChatEvents(Events):
     """A stream of chat completions."""
 
     _finish: object = None
+    _their_name: str | None = None
+    _theirs = _ours = b""
 
     def end(self) -> Whole | Fault:
         if not self.is_done and self._finish is None:
@@ -155,7 +157,20 @@ class ChatEvents(Events):
                 if not choices:
                     return None
                 event = _without_usage(event, told)
-        return event if told.get("model") == self._model else renamed(event, told, self._model)
+        named = told.get("model")
+        if named == self._model or not isinstance(named, str):
+            return event
+        return self._renamed(event, told, named)
+
+    def _renamed(self, event: bytes, told: dict[str, object], named: str) -> bytes:
+        """The same as `renamed`, with what to look for worked out once a stream."""
+        if named != self._their_name:
+            self._their_name = named
+            self._theirs = b'"model":' + orjson.dumps(named)
+            self._ours = b'"model":' + orjson.dumps(self._model)
+        if self._theirs in event:
+            return event.replace(self._theirs, self._ours, 1)
+        return renamed(event, told, self._model)
 
     def _read_choice(self, choice: object) -> None:
         if not isinstance(choice, dict):

@@ -26,6 +26,15 @@ _Header = tuple[bytes, bytes]
 
 
 @dataclass(slots=True)
+class _Watch:
+    """Who looks after a caller that may leave."""
+
+    loop: asyncio.AbstractEventLoop
+    task: "asyncio.Task[object] | None"
+    timer: asyncio.TimerHandle | None = None
+
+
+@dataclass(slots=True)
 class Line:
     """The line to one caller; see `domain.passing.Caller`."""
 
@@ -37,7 +46,10 @@ class Line:
     """Whether the head of the response is out, and with it the status."""
 
     has_left: bool = False
-    _watcher: "asyncio.Task[object] | None" = None
+    stalled_seconds: float = STALLED_SECONDS
+    _watch: "_Watch | None" = None
+    _waits_since: float | None = None
+    """Since when the piece on its way has not been taken."""
 
     def accepted(self, answer_id: AnswerId) -> None:
         self.answer_id = answer_id
@@ -45,22 +57,45 @@ class Line:
     async def deliver(self, piece: bytes) -> None:
         if self.has_left:
             return
+        if not self.has_begun:
+            await self._begin(200, [_EVENTS, _UNBUFFERED, *self._named()])
+        message = {"type": "http.response.body", "body": piece, "more_body": True}
+        if self._watch is not None:
+            # One look every now and then costs less than a timeout for every piece.
+            self._waits_since = self._watch.loop.time()
+            await self.send(message)
+            self._waits_since = None
+            return
         try:
-            async with asyncio.timeout(STALLED_SECONDS):
-                if not self.has_begun:
-                    await self._begin(200, [_EVENTS, _UNBUFFERED, *self._named()])
-                await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+            async with asyncio.timeout(self.stalled_seconds):
+                await self.send(message)
         except TimeoutError:
-            # Who stops reading has had what came so far: the same as leaving.
             self.has_left = True
-            if self._watcher is not None:
-                self._watcher.cancel()
 
     async def gone(self) -> None:
-        self._watcher = asyncio.current_task()
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
+        """Return for who hangs up, be canceled for who stops reading: it has had what came."""
+        watch = self._watch = _Watch(asyncio.get_running_loop(), asyncio.current_task())
+        timer = watch.loop.call_later(self.stalled_seconds / 4, self._look)
+        try:
+            while (await self.receive())["type"] != "http.disconnect":
+                pass
+        finally:
+            self._watch = None
+            timer.cancel()
+            if watch.timer is not None:
+                watch.timer.cancel()
         self.has_left = True
+
+    def _look(self) -> None:
+        watch, since = self._watch, self._waits_since
+        if watch is None:
+            return
+        if since is not None and watch.loop.time() - since > self.stalled_seconds:
+            self.has_left = True
+            if watch.task is not None:
+                watch.task.cancel()
+            return
+        watch.timer = watch.loop.call_later(self.stalled_seconds / 4, self._look)
 
     async def finish(self, answered: PassedAnswer, *, is_stream: bool) -> None:
         """The answer, or the end of a stream, with what it cost and what is left."""
