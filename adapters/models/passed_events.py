@@ -65,6 +65,14 @@ class Events(ABC):
         if end < 0:
             self._unfinished = data
             return b""
+        if end == len(data) - 2 and data.find(_END) == end:
+            # One event and no more: the usual thing.
+            self._unfinished = b""
+            event = data[:end]
+            kept_event = self._kept(event)
+            if kept_event is event:
+                return data
+            return kept_event + _END if kept_event else b""
         self._unfinished = data[end + 2 :]
         kept = [event for event in map(self._kept, data[:end].split(_END)) if event]
         if not kept:

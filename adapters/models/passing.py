@@ -69,32 +69,36 @@ class _Try:
         """All of a response. Raises TooLargeError, BrokenOff or Interrupted."""
         if response.status != _SUCCESS:
             return await _refusal(response, self.call.request.door)
-        heard = self._heard(response, patience)
         if not self.call.request.is_stream:
-            return decode(await _gathered(heard, ANSWER_BYTES_MAX), self.call)
+            return decode(await self._whole(response, patience), self.call)
         self.events = events = events_of(self.call, self.hear)
-        pieces = aiter(heard)
-        async for piece in pieces:
-            if kept := events.feed(piece):
-                await self.deliver(kept)
-            if self.first_text_at is None and events.has_something:
-                self.first_text_at = _now()
-            if events.is_done:
-                await _hear_out(pieces)
-                break
-        return events.end()
-
-    async def _heard(self, response: Response, patience: Patience) -> AsyncIterator[bytes]:
-        """The pieces as they come, up to more bytes than any stream has."""
         bytes_left = STREAM_BYTES_MAX
         time = asyncio.get_running_loop().time
-        async for piece in response.pieces():
+        pieces = aiter(response.pieces())
+        async for piece in pieces:
             self.began = True
             patience.heard_at = time()
             bytes_left -= len(piece)
             if bytes_left < 0:
                 raise TooLargeError
-            yield piece
+            if kept := events.feed(piece):
+                await self.deliver(kept)
+            if self.first_text_at is None and events.has_something:
+                self.first_text_at = time()
+            if events.is_done:
+                await _hear_out(pieces)
+                break
+        return events.end()
+
+    async def _whole(self, response: Response, patience: Patience) -> bytes:
+        body = b""
+        async for piece in response.pieces():
+            self.began = True
+            patience.heard_at = _now()
+            body = body + piece if body else piece
+            if len(body) > ANSWER_BYTES_MAX:
+                raise TooLargeError
+        return body
 
     def passed(self, whole: Whole, failed_attempts: list[FailedAttempt]) -> Passed:
         first = self.first_text_at
