@@ -6,10 +6,10 @@ calls. Ours is `tallystick up` as it is: token and session checked, a hold and a
 with the answer, its usage record and the roll-up.
 
 Two runs at 16 callers on two cores busy with other work (load 6 to 9): whole answers x0.22 and
-x0.27 of bytes, x1.33 and x0.76 of sdk, CPU a call 879 and 1,037 us against 271 and 281 us and 1,624 and
-1,701 us. The goals for whole answers are not reached there: about half of our time is in the
-system calls of four conversations (caller, provider, ledger, sessions) where bytes has two. Streams
-x1.38 to x1.65 before a lone event was handed on untouched, x1.46 since: that goal is reached.
+x0.27 of bytes, x1.33 and x0.76 of sdk; CPU a call 879 and 1,037 us, bytes 271 and 281, sdk 1,624
+and 1,701. The goals for whole answers are not reached there: about half of our time is in the
+system calls of four conversations (caller, provider, ledger, sessions) where bytes has two.
+Streams x1.38 to x1.65 before a lone event was handed on untouched, x1.46 since.
 
 Contestants alternate within one run; figures are medians:
 `python benchmarks/gateway.py [--seconds 3] [--reps 5]`.

@@ -3,8 +3,9 @@
 A plain ASGI application: on this path a router's work would be a tenth of ours.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Final, Protocol
 from urllib.parse import unquote
@@ -23,7 +24,7 @@ from app.http import read_body
 from app.logging import REQUEST_ID, kind_and_places
 from domain.allowing import Allowances
 from domain.checking import issues_of_key, raise_issues
-from domain.errors import AccessError, Forbidden, NotFound, Problem, Unauthenticated
+from domain.errors import AccessError, Forbidden, NotFound, Problem, Unauthenticated, Unavailable
 from domain.identity import Scope as KeyScope
 from domain.identity import Viewer
 from domain.passed_calls import Door, PassedRequest
@@ -33,6 +34,9 @@ from resolvers.context import FindsCallers, principal_of
 
 PREFIX: Final = "/v1/"
 BODY_SECONDS_MAX: Final = 60.0
+LARGE_AT_ONCE_MAX: Final = 32
+_SMALL_BYTES_MAX: Final = 1024 * 1024
+_DIGITS_MAX: Final = 15
 _CALLS: Final = {f"{PREFIX}{door}": door for door in Door}
 _MODELS: Final = f"{PREFIX}models"
 
@@ -45,6 +49,23 @@ class PassesOn(Protocol):
     async def pass_on(
         self, viewer: Viewer, request: PassedRequest, key: str | None, caller: Caller
     ) -> PassedAnswer | None: ...
+
+
+@dataclass(slots=True)
+class Room:
+    """How many more calls with large bodies there may be: each is kept until it has ended."""
+
+    places: int = LARGE_AT_ONCE_MAX
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        if self.places < 1:
+            raise Unavailable("Too many large calls are in progress. Try again shortly.")
+        self.places -= 1
+        try:
+            yield
+        finally:
+            self.places += 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +81,7 @@ class Gateway:
     """What reading costs; a call of a model is counted as the question it is."""
 
     body_bytes_max: int
+    room: Room = field(default_factory=Room)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -89,6 +111,15 @@ class Gateway:
                 "Send the body as application/json.", status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE
             )
         key = _key(headers)
+        if _is_small(headers):
+            await self._call(viewer, door, key, scope, line)
+            return
+        with self.room.taken():
+            await self._call(viewer, door, key, scope, line)
+
+    async def _call(
+        self, viewer: Viewer, door: Door, key: str | None, scope: Scope, line: Line
+    ) -> None:
         body = await read_body(
             scope, line.receive, bytes_max=self.body_bytes_max, seconds_max=BODY_SECONDS_MAX
         )
@@ -140,6 +171,12 @@ def _require(scope: Scope, method: str) -> None:
             status=HTTPStatus.METHOD_NOT_ALLOWED,
             headers={"allow": method},
         )
+
+
+def _is_small(headers: Headers) -> bool:
+    """Whether a body says that it is; one that does not say may be large."""
+    length = headers.get("content-length", "")
+    return length.isdecimal() and len(length) < _DIGITS_MAX and int(length) <= _SMALL_BYTES_MAX
 
 
 def _key(headers: Headers) -> str | None:

@@ -238,3 +238,22 @@ async def test_what_http_refuses_has_the_same_shape(
     ]
     assert replies[0].headers["allow"] == "POST"
     assert all(set(r.json()["error"]) >= {"message", "type", "param", "code"} for r in replies)
+
+
+async def test_large_bodies_are_kept_in_bounds_and_small_ones_go_on(street: Street) -> None:
+    visitor = await street.visitor()
+    picture = f"data:image/png;base64,{'A' * 1_100_000}"
+    parts = [{"type": "image_url", "image_url": {"url": picture}}]
+    large = {"model": MODEL, "messages": [{"role": "user", "content": parts}], "max_tokens": 1}
+    room = street.house.system.gateway.room
+    async with street.http(visitor) as http:
+        first = await http.post("/chat/completions", json=large)
+        places, room.places = room.places, 0
+        refused = await http.post("/chat/completions", json=large)
+        small = await http.post("/embeddings", json={"model": MODEL, "input": "hello"})
+        room.places = places
+        second = await http.post("/chat/completions", json=large)
+
+    assert [r.status_code for r in (first, refused, small, second)] == [200, 503, 200, 200]
+    assert refused.json()["error"]["code"] == "unavailable"
+    assert refused.headers["retry-after"] == "1"
