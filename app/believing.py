@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, Literal, Protocol
 
 import jwt
@@ -13,6 +14,8 @@ LEEWAY: Final = timedelta(seconds=30)
 TOKEN_CHARACTERS_MAX: Final = 8_192
 SUBJECT_LENGTH_MAX: Final = 255
 RSA_BITS_MIN: Final = 2_048
+ISSUERS_KEPT_MAX: Final = 2_048
+"""Tokens whose issuer is remembered: it is asked for at each request."""
 
 Algorithm = Literal["HS256", "RS256", "ES256"]
 PublicAlgorithm = Literal["RS256", "ES256"]
@@ -91,6 +94,7 @@ async def believed(text: str, rule: Rule) -> Believed:
     return _believed(payload)
 
 
+@lru_cache(maxsize=ISSUERS_KEPT_MAX)
 def issuer_named(text: str) -> str | None:
     """Who a token says it is from, which proves nothing yet."""
     if len(text) > TOKEN_CHARACTERS_MAX:

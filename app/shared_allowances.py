@@ -34,12 +34,12 @@ _log = structlog.get_logger("allowances")
 
 
 @dataclass(slots=True)
-class _Lease:
+class _Block:
     """Points of one caller that this process may hand out."""
 
     left: int
     empty_at: datetime
-    """When the shared bucket runs empty, if everything leased is used."""
+    """When the shared bucket runs empty, if all of the block is used."""
     ends_at: datetime
 
 
@@ -53,7 +53,7 @@ class _Queue:
 
 @dataclass(slots=True, kw_only=True)
 class SharedAllowances:
-    """A bucket for each caller in the books, and leases from those of callers seen lately."""
+    """A bucket for each caller in the books, and blocks out of those of callers seen lately."""
 
     kind: str
     """Tells these buckets from others that count the same callers."""
@@ -61,7 +61,7 @@ class SharedAllowances:
     buckets: Buckets
     clock: Clock
     callers_kept_max: int = CALLERS_KEPT_MAX
-    _leases: OrderedDict[str, _Lease] = field(default_factory=OrderedDict)
+    _blocks: OrderedDict[str, _Block] = field(default_factory=OrderedDict)
     _queues: dict[str, _Queue] = field(default_factory=dict)
     _alone: InProcessAllowances = field(init=False)
     _alone_until: datetime = _LONG_AGO
@@ -74,7 +74,7 @@ class SharedAllowances:
     async def take(self, who: str, amount: int = 1) -> Allowance:
         """Count an amount; raises RateLimited when there was too much lately, in any process."""
         while True:
-            if (allowance := self._from_lease(who, amount)) is not None:
+            if (allowance := self._from_block(who, amount)) is not None:
                 return allowance
             if self.clock.now() < self._alone_until:
                 return await self._alone.take(who, amount)
@@ -94,33 +94,33 @@ class SharedAllowances:
             del self._queues[who]
             queue.is_over.set()
 
-    def _from_lease(self, who: str, amount: int) -> Allowance | None:
+    def _from_block(self, who: str, amount: int) -> Allowance | None:
         """Points of a block that is there; raises RateLimited where asking could only say so."""
-        lease, now = self._leases.get(who), self.clock.now()
-        if lease is None:
+        block, now = self._blocks.get(who), self.clock.now()
+        if block is None:
             return None
-        left = lease.left if now < lease.ends_at else 0
+        left = block.left if now < block.ends_at else 0
         if left >= amount:
-            return self._used(lease, amount, now)
+            return self._used(block, amount, now)
         # Others can have made the bucket fuller since, but it drains no faster than time passes.
-        level = max(lease.empty_at, now) - now + self.rate.draining_of(amount - left)
+        level = max(block.empty_at, now) - now + self.rate.draining_of(amount - left)
         if level > self.rate.window:
             raise self.rate.refusal(level)
         return None
 
-    def _used(self, lease: _Lease, amount: int, now: datetime) -> Allowance:
-        lease.left -= amount
-        used_until = lease.empty_at - self.rate.draining_of(lease.left)
+    def _used(self, block: _Block, amount: int, now: datetime) -> Allowance:
+        block.left -= amount
+        used_until = block.empty_at - self.rate.draining_of(block.left)
         return self.rate.standing(amount, reset_at=max(now, used_until), now=now)
 
     async def _from_books(self, who: str, amount: int, *, waiting: int) -> Allowance:
         asked_at = self.clock.now()
         left = self._take_rest(who, asked_at)
         needed = amount - left
-        block = max(waiting - left, self.rate.limit // BLOCKS_IN_LIMIT) if needed else 0
+        wanted = max(waiting - left, self.rate.limit // BLOCKS_IN_LIMIT) if needed else 0
         filling = Filling(
             needed=self.rate.draining_of(needed),
-            wanted=self.rate.draining_of(block),
+            wanted=self.rate.draining_of(wanted),
             window=self.rate.window,
         )
         try:
@@ -134,33 +134,33 @@ class SharedAllowances:
         if is_refused:
             got = 0
         elif level.taken == filling.wanted:
-            got = block
+            got = wanted
         else:
             got = max(needed, self.rate.amount_in(level.taken))
         now = self.clock.now()
-        lease = _Lease(
+        block = _Block(
             left=left + got,
             empty_at=now + level.runs_empty_in,
             ends_at=asked_at + self.rate.window / BLOCKS_IN_LIMIT,
         )
-        self._keep(who, lease)
+        self._keep(who, block)
         if is_refused:
             raise self.rate.refusal(level.runs_empty_in + filling.needed)
-        return self._used(lease, amount, now)
+        return self._used(block, amount, now)
 
     def _take_rest(self, who: str, now: datetime) -> int:
         """What is left of a block that is too small, out of reach of others meanwhile."""
-        lease = self._leases.get(who)
-        if lease is None or now >= lease.ends_at:
+        block = self._blocks.get(who)
+        if block is None or now >= block.ends_at:
             return 0
-        left, lease.left = lease.left, 0
+        left, block.left = block.left, 0
         return left
 
-    def _keep(self, who: str, lease: _Lease) -> None:
-        self._leases[who] = lease
-        self._leases.move_to_end(who)
-        if len(self._leases) > self.callers_kept_max:
-            self._leases.popitem(last=False)
+    def _keep(self, who: str, block: _Block) -> None:
+        self._blocks[who] = block
+        self._blocks.move_to_end(who)
+        if len(self._blocks) > self.callers_kept_max:
+            self._blocks.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
