@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import graphiql, outbox
@@ -42,6 +42,7 @@ def routes_of(system: System) -> list[BaseRoute]:
     routes: list[BaseRoute] = [
         Route("/", _welcome),
         Route("/graphql", view),
+        WebSocketRoute("/graphql", view),
         *graphiql.routes(root.printed()),
         *system.health.routes(),
         *system.routes_of_payments,

@@ -1,4 +1,4 @@
-"""Scripts of `tests/browser`, run by node as its lock says."""
+"""Scripts of `tests/browser` and `tests/clients`, run by node as their locks say."""
 
 import fcntl
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 BROWSER = Path(__file__).parent / "browser"
+CLIENTS = Path(__file__).parent / "clients"
 
 
 def require(*programs: str) -> None:
@@ -22,12 +23,12 @@ def require(*programs: str) -> None:
     pytest.skip(reason)
 
 
-def run(script: str, *arguments: str, seconds_max: float = 120) -> str:
+def run(script: str, *arguments: str, folder: Path = BROWSER, seconds_max: float = 120) -> str:
     """What a script prints; fails with what it says when it fails."""
     require("node", "npm")
-    _install()
+    _install(folder)
     done = subprocess.run(
-        ["node", str(BROWSER / script), *arguments],  # noqa: S607 - as found by require
+        ["node", str(folder / script), *arguments],  # noqa: S607 - as found by require
         capture_output=True,
         text=True,
         timeout=seconds_max,
@@ -37,9 +38,9 @@ def run(script: str, *arguments: str, seconds_max: float = 120) -> str:
     return done.stdout
 
 
-def _install() -> None:
+def _install(folder: Path) -> None:
     """Install what the lock names, once, however many test processes ask for it."""
-    modules, lock = BROWSER / "node_modules", BROWSER / "package-lock.json"
+    modules, lock = folder / "node_modules", folder / "package-lock.json"
     with lock.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         installed = modules / ".installed"
@@ -47,7 +48,7 @@ def _install() -> None:
             return
         subprocess.run(
             ["npm", "ci", "--silent"],  # noqa: S607 - as found by require
-            cwd=BROWSER,
+            cwd=folder,
             check=True,
             timeout=300,
         )
