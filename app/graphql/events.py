@@ -5,7 +5,7 @@ in `errors` and completes; one that just breaks off was cut by the network.
 """
 
 import asyncio
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack, aclosing, suppress
 from typing import Final, Generic
 
 import orjson
@@ -45,6 +45,7 @@ class EventStream(Response, Generic[Calling]):
         self._writer: asyncio.Task[None] | None = None
         self._chores: set[asyncio.Task[None]] = set()
         self._is_sending = False
+        self._is_over = False
         self._send: Send = _nowhere
         self._open = ExitStack()
         self._open.enter_context(door.streams.running(operation.caller.principal))
@@ -83,7 +84,7 @@ class EventStream(Response, Generic[Calling]):
 
     def beat(self) -> None:
         if not self._is_sending:
-            task = asyncio.create_task(self._put(_COMMENT))
+            task = asyncio.create_task(self._show_life())
             self._chores.add(task)
             task.add_done_callback(self._chores.discard)
 
@@ -105,7 +106,14 @@ class EventStream(Response, Generic[Calling]):
         except Exception as fault:  # noqa: BLE001 - the edge: nobody else would hear of it
             _log.error("stream failed", **kind_and_places(fault))
 
+    async def _show_life(self) -> None:
+        with suppress(OSError):  # the other side has left
+            await self._put(_COMMENT)
+
     async def _put(self, event: bytes, *, is_last: bool = False) -> None:
+        if self._is_over:
+            return
+        self._is_over = is_last
         self._is_sending = True
         await self._send({"type": "http.response.body", "body": event, "more_body": not is_last})
         self._is_sending = False

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from starlette.types import Message
 
 from tests.app.client import JSON, Client, served
 from tests.app.streaming import Json, listening
@@ -221,3 +222,38 @@ async def test_a_quiet_stream_shows_that_it_is_alive(address: Address, toy: Toy)
                 break
 
     assert await left_in(toy) == 0
+
+
+async def test_nothing_follows_the_end_of_a_stream(toy: Toy) -> None:
+    toy.app()
+    sent: list[Message] = []
+    streams = toy.view.door.streams
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        # The time to show that the stream is alive comes just as it ends.
+        asyncio.get_running_loop().call_soon(beat)
+
+    def beat() -> None:
+        for stream in list(streams._open):  # noqa: SLF001 - what the watch over them does
+            stream.beat()
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/graphql",
+        "headers": [(b"accept", b"text/event-stream"), (b"content-type", b"application/json")],
+    }
+    body = b'{"query": "subscription { ticks(count: 2) }"}'
+    unread: list[Message] = [{"type": "http.request", "body": body}]
+
+    async def receive() -> Message:
+        if unread:
+            return unread.pop()
+        await asyncio.sleep(SOON)
+        return {"type": "http.disconnect"}
+
+    await toy.view(scope, receive, send)
+
+    assert [message.get("more_body") for message in sent].count(False) == 1
+    assert sent[-1]["more_body"] is False

@@ -1,7 +1,17 @@
 // What every client here does first: begin a session, and ask.
 
-/** Send one operation by plain HTTP. */
+/** Send one operation by plain HTTP, again while the server is too busy to answer. */
 export async function send(origin, token, query, variables = {}) {
+  for (let tries = 1; ; tries += 1) {
+    const { data, errors } = await sendOnce(origin, token, query, variables);
+    const code = errors?.[0].extensions.code ?? data.askAI?.code;
+    if (!code) return data;
+    if (code !== "UNAVAILABLE" || tries === 10) throw new Error(JSON.stringify(errors ?? data));
+    await new Promise((resume) => setTimeout(resume, 500));
+  }
+}
+
+async function sendOnce(origin, token, query, variables) {
   const response = await fetch(`${origin}/graphql`, {
     method: "POST",
     headers: {
@@ -10,9 +20,7 @@ export async function send(origin, token, query, variables = {}) {
     },
     body: JSON.stringify({ query, variables }),
   });
-  const { data, errors } = await response.json();
-  if (errors) throw new Error(JSON.stringify(errors));
-  return data;
+  return response.json();
 }
 
 /** The access token of somebody new. */
@@ -36,7 +44,6 @@ export const ASK = `
 /** The id of an answer in progress. */
 export async function ask(origin, token, content) {
   const data = await send(origin, token, ASK, { content, key: crypto.randomUUID() });
-  if (!data.askAI.answer) throw new Error(JSON.stringify(data.askAI));
   return data.askAI.answer.id;
 }
 
