@@ -29,9 +29,20 @@ async function answered(name) {
 
 await page.goto(`${origin}/`);
 await run.waitFor();
-await page.waitForFunction(() => document.querySelectorAll(".graphiql-tab").length >= 6);
+await page.waitForFunction(() => document.querySelectorAll(".graphiql-tab").length >= 7);
 const seen = {};
 for (const name of ["WhoAmI", "Ask", "Usage", "Ledger", "Buy"]) seen[name] = await answered(name);
+// A stream shows each result as it comes, and ends when it is stopped.
+await tabs.getByText("Watch", { exact: true }).click();
+await page.waitForTimeout(500);
+await run.click();
+const answer = page.locator(".graphiql-response .CodeMirror");
+const shown = () => answer.evaluate((editor) => editor.CodeMirror.getValue());
+await page.waitForFunction(() =>
+  document.querySelector(".graphiql-response .CodeMirror").CodeMirror.getValue().includes("held"),
+);
+seen.Watch = JSON.parse(await shown());
+await run.click();
 await tabs.getByText("Ask", { exact: true }).click();
 if (screenshot) await page.screenshot({ path: screenshot });
 

@@ -45,7 +45,7 @@ async function answered() {
 
 await page.goto(`${origin}/graphiql`);
 await run.waitFor();
-await page.waitForFunction(() => document.querySelectorAll(".graphiql-tab").length >= 6);
+await page.waitForFunction(() => document.querySelectorAll(".graphiql-tab").length >= 7);
 const seen = {
   who: await who.textContent(),
   hasDemoButton: await page.locator("#demo").isVisible(),

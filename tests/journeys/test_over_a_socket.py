@@ -19,6 +19,7 @@ def test_every_example_of_the_page_runs_at_once(data_dir: Path) -> None:
     assert seen["WhoAmI"]["balance.available"] == "1000"
     assert seen["Ask"]["askAI.answer.status"] == "SUCCEEDED"
     assert "simulated" in seen["Ask"].text("askAI.answer.text")
+    assert seen["Watch"]["balanceChanged.balance.held"] == "0"
     assert seen["Usage"]["usage.nodes.0.outcome"] == "SUCCEEDED"
     assert seen["Ledger"]["ledger.nodes.0.kind"] == "CHARGE"
     assert seen["Buy"]["startCheckout.payment.status"] == "PENDING"

@@ -1,6 +1,6 @@
 // The operations in the tabs that are open at first.
 
-const NAMES = ["who-am-i", "ask", "usage", "ledger", "buy", "recharge"];
+const NAMES = ["who-am-i", "ask", "watch", "usage", "ledger", "buy", "recharge"];
 
 // Not randomUUID, which browsers offer to pages over HTTPS and on this machine only.
 const newKey = () =>

@@ -1,6 +1,14 @@
 // The page at /graphiql: who is asking, and GraphiQL for what to ask.
 import { examples } from "./examples.js";
-import { account, ask, credential, followLink, startDemoSession, whoAmI } from "./session.js";
+import {
+  account,
+  ask,
+  credential,
+  follow,
+  followLink,
+  startDemoSession,
+  whoAmI,
+} from "./session.js";
 
 const { createElement } = globalThis.React;
 const { GraphiQL, GraphiQLPluginExplorer } = globalThis;
@@ -44,7 +52,19 @@ async function useDemoSession() {
   await showWho();
 }
 
+function isSubscription(query, operationName) {
+  const { getOperationAST, parse } = GraphiQL.GraphQL;
+  try {
+    return getOperationAST(parse(query), operationName)?.operation === "subscription";
+  } catch {
+    return false; // the server says what is wrong with it
+  }
+}
+
 async function fetcher({ query, variables, operationName }, { headers } = {}) {
+  if (isSubscription(query, operationName)) {
+    return follow({ query, variables, operationName }, headers);
+  }
   const reply = await ask({ query, variables, operationName }, headers);
   if (/\bmutation\b/.test(query)) void showWho();
   return reply;

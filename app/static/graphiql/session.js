@@ -3,21 +3,63 @@
 export const credential = { token: "" };
 export const account = { id: "" };
 
-/** Send one operation. A header typed by hand counts more than the token of the page. */
-export async function ask(body, typed = {}) {
-  const headers = new Headers({
-    accept: "application/graphql-response+json, application/json",
-    "content-type": "application/json",
-  });
+async function post(body, accept, typed, signal) {
+  const headers = new Headers({ accept, "content-type": "application/json" });
   if (credential.token) headers.set("authorization", `Bearer ${credential.token}`);
   for (const [name, value] of Object.entries(typed)) headers.set(name, value);
-  const response = await fetch("/graphql", {
+  return fetch("/graphql", {
     method: "POST",
     headers,
     body: JSON.stringify(body),
     credentials: "omit",
+    signal,
   });
-  return response.json();
+}
+
+/** Send one operation. A header typed by hand counts more than the token of the page. */
+export async function ask(body, typed = {}) {
+  const accept = "application/graphql-response+json, application/json";
+  return (await post(body, accept, typed)).json();
+}
+
+/** Follow a subscription: every result as it comes, until nobody wants any more. */
+export function follow(body, typed = {}) {
+  const leaving = new AbortController();
+  const results = read(body, typed, leaving.signal);
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    next: () => results.next(),
+    return() {
+      leaving.abort(); // it may be waiting for a result that never comes
+      return results.return();
+    },
+  };
+}
+
+async function* read(body, typed, signal) {
+  try {
+    const response = await post(body, "text/event-stream", typed, signal);
+    if (!response.ok) {
+      yield await response.json();
+      return;
+    }
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const events = (rest + value).split("\n\n");
+      rest = events.pop();
+      for (const event of events) {
+        const data = event.match(/^event: next\ndata: (.*)$/)?.[1];
+        if (data) yield JSON.parse(data);
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
 }
 
 /** Trade the token of a mailed link, which stands behind the # and does not stay there. */
