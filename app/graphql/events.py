@@ -66,7 +66,9 @@ class EventStream(Response, Generic[Calling]):
                     timer.cancel()
                 tasks = (self._writer, reader, *self._chores)
                 for task in tasks:
-                    task.cancel()
+                    # What changes something is not left half done, whoever has left.
+                    if task is not self._writer or not self._operation.is_change:
+                        task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
             if self._error is not None:
                 await self._say_farewell(self._error)
@@ -78,8 +80,8 @@ class EventStream(Response, Generic[Calling]):
             raise error
 
     def end(self, error: AccessError | Problem) -> None:
-        self._error = error
-        if self._writer is not None:
+        if not self._operation.is_change and self._writer is not None:
+            self._error = error
             self._writer.cancel()
 
     def beat(self) -> None:

@@ -54,6 +54,11 @@ class Operation:
         _, outline = prepared.outlines.get(name, (None, None))
         return cls(schema, asked, caller, prepared, outline)
 
+    @property
+    def is_change(self) -> bool:
+        """Whether it is seen through to its end even if nobody waits for it any more."""
+        return self.outline is not None and self.outline.kind is OperationType.MUTATION
+
     def refusal(self, viewer: Viewer | None) -> AccessError | None:
         """Why a caller may not have this any more."""
         if self.outline is None:

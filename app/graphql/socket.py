@@ -50,6 +50,8 @@ class _Running:
     task: "asyncio.Task[None] | None" = None
     operation: Operation | None = None
     """None until it is known who is asking."""
+    is_dropped: bool = False
+    """Nobody waits for it any more."""
 
 
 class Socket(Generic[Calling]):
@@ -189,7 +191,8 @@ class Socket(Generic[Calling]):
                         if "data" not in body:
                             await self._finish(message.id, running, body["errors"])
                             return
-                        await self._write(begun + orjson.dumps(body) + b"}")
+                        if not running.is_dropped:
+                            await self._write(begun + orjson.dumps(body) + b"}")
             await self._finish(message.id, running)
         except (AccessError, AccountSuspended) as error:
             self.end(error)
@@ -215,9 +218,13 @@ class Socket(Generic[Calling]):
 
     def _drop(self, id: str) -> None:
         running = self._operations.pop(id, None)
-        if running is not None and running.task is not None:
+        if running is None or running.task is None:
+            return
+        running.is_dropped = True
+        self._keep(running.task)
+        # What changes something is not left half done, whoever has left.
+        if running.operation is None or not running.operation.is_change:
             running.task.cancel()
-            self._keep(running.task)
 
     async def _send(self, message: Mapping[str, object]) -> None:
         await self._write(orjson.dumps(message))

@@ -205,6 +205,17 @@ async def test_one_who_leaves_leaves_nothing_behind(address: Address, toy: Toy) 
     assert await left_in(toy) == 0
 
 
+async def test_a_change_is_seen_through_whoever_leaves(address: Address, toy: Toy) -> None:
+    async with listening(address, "mutation { changeSlowly }"):
+        for _ in range(500):
+            if toy.done:
+                break
+            await asyncio.sleep(0.01)
+
+    assert await left_in(toy) == 0
+    assert toy.done == ["begun", "done"]
+
+
 async def test_a_principal_has_room_for_a_hundred_streams(address: Address, toy: Toy) -> None:
     with ExitStack() as others:
         for _ in range(100):

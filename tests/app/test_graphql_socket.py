@@ -190,6 +190,28 @@ async def test_a_stream_ends_when_the_client_says_so(address: Address, toy: Toy)
     assert last == {"id": "1", "type": "complete"}
 
 
+async def test_a_change_is_seen_through_whoever_leaves(address: Address, toy: Toy) -> None:
+    async with talking(address) as talk:
+        await talk.begin()
+        await talk.ask("mutation { changeSlowly }", "dropped")
+        await begun(toy, 1)
+        await talk.say({"id": "dropped", "type": "complete"})
+        await talk.ask("mutation { changeSlowly }", "left")
+        await begun(toy, 2)
+        talk.connection.transport.abort()
+    left = await left_in(toy)
+
+    assert (toy.done.count("done"), left) == (2, 0)
+
+
+async def begun(toy: Toy, count: int) -> None:
+    """Return when so many changes have begun."""
+    for _ in range(500):
+        if toy.done.count("begun") == count:
+            break
+        await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

@@ -234,6 +234,13 @@ class Mutation:
         info.context.done.append(note)
         return note
 
+    @strawberry.mutation
+    async def change_slowly(self, info: ToyInfo) -> str | None:
+        info.context.done.append("begun")
+        await asyncio.sleep(0.3)
+        info.context.done.append("done")
+        return "changed"
+
     sign_in: str | None = strawberry.mutation(resolver=_sign_in)
     rule: str | None = strawberry.mutation(resolver=_rule, permission_classes=[IsAdmin])
 
