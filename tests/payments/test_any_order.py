@@ -7,7 +7,7 @@ it has settled but before it could say so, or while its connection is being kill
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -147,7 +147,7 @@ async def _play(
     world: World, steps: list[tuple[Step, int]], order: list[int], *, is_stripe: bool
 ) -> None:
     store = world.store
-    sale = await store.sale(STRIPE if is_stripe else PAYSTACK)
+    sale = await _sale(store, is_stripe=is_stripe)
     truth = Truth(sale.payment.price.minor)
     side: Side = (StripeSide if is_stripe else PaystackSide)(store, sale, truth)
     waiting: list[bytes] = []
@@ -158,7 +158,9 @@ async def _play(
         elif step is Step.SPEND:
             spent += await _spend(sale, size)
         elif step is Step.POLL:
-            await store.paying.look(sale.payment.id)
+            # Whoever looks may meet a connection that was killed, as anybody may.
+            with suppress(Unavailable):
+                await store.paying.look(sale.payment.id)
         elif step is Step.PAY or truth.is_paid:
             told = _happen(side, step, size)
             waiting += [told] if told else []
@@ -167,6 +169,13 @@ async def _play(
 
     total, owed = await sale.balance()
     assert total - owed + spent == truth.credits_due(PACK.total), (truth, steps)
+
+
+async def _sale(store: Store, *, is_stripe: bool) -> Sale:
+    """A sale, begun anew where it meets a connection that was killed."""
+    while True:
+        with suppress(Unavailable):
+            return await store.sale(STRIPE if is_stripe else PAYSTACK)
 
 
 def _happen(side: Side, step: Step, size: int) -> bytes | None:
