@@ -368,6 +368,59 @@ async def test_an_answer_that_got_lost_is_given_again_under_the_same_key(store: 
     assert len(store.stripe.sessions) == 1
 
 
+async def test_a_buyer_who_changed_since_the_lost_answer_gets_a_page_of_their_own(
+    store: Store,
+) -> None:
+    sale = await store.sale()
+    viewer = viewer_of(sale.customer)
+    wanted = Wanted(pack_id=PACK.id, provider=STRIPE, currency=Currency.USD)
+    first = await store.paying.start(viewer, wanted, "k")
+    await store.bank.owner.execute(
+        "UPDATE tallystick.payments SET checkout_reference = NULL, checkout_url = NULL"
+        " WHERE moment = $1",
+        first.payment.id.moment,
+    )
+    await store.hears_stripe(store.stripe.event(PAID, store.stripe.pay(sale.reference)))
+
+    again = await store.paying.start(viewer, wanted, "k")
+
+    assert again.url != first.url
+    session = store.stripe.sessions[str(again.payment.checkout_reference)]
+    assert session["customer"] == store.stripe.sessions[sale.reference]["customer"]
+
+
+async def test_a_session_that_stripe_does_not_know_brings_nothing(store: Store) -> None:
+    sale = await store.sale()
+    del store.stripe.sessions[sale.reference]
+
+    await store.paying.catch_up(sale.payment.id)
+
+    assert (await sale.status(), await sale.lines()) == (PENDING, [])
+
+
+async def test_a_charge_that_pays_for_one_payment_pays_for_no_other(store: Store) -> None:
+    mine, other = await store.sale(), await store.sale()
+    fake = store.stripe
+    await store.hears_stripe(fake.event(PAID, fake.pay(mine.reference)))
+    fake.sessions[other.reference]["payment_intent"] = (await mine.now()).charge_reference
+
+    answer = await store.hears_stripe(fake.event(PAID, fake.pay(other.reference)))
+
+    assert await other.lines() == []
+    assert answer == 503
+    assert [kind for kind, _ in await store.alerts()] == ["PAYMENT_MISMATCH"]
+
+
+async def test_a_page_that_asked_for_nothing_brings_nothing(store: Store) -> None:
+    sale = await store.sale()
+    session = store.stripe.pay(sale.reference, amount=0)
+    session["payment_status"] = "no_payment_required"
+
+    await store.hears_stripe(store.stripe.event(PAID, session))
+
+    assert (await sale.status(), await sale.lines()) == (FAILED, [])
+
+
 async def test_an_event_may_come_before_its_page_was_kept(store: Store) -> None:
     sale = await store.sale()
     await store.bank.owner.execute(
@@ -387,6 +440,10 @@ async def test_the_portal_is_of_the_customer_who_paid(store: Store) -> None:
     await store.hears_stripe(store.stripe.event(PAID, store.stripe.pay(sale.reference)))
 
     url = await store.paying.open_portal(viewer, "/account")
+
+    store.stripe.fails = 3
+    with pytest.raises(Unavailable):
+        await store.paying.open_portal(viewer, None)
 
     customer = store.stripe.sessions[sale.reference]["customer"]
     assert url == f"https://portal.test/{customer}?back=https://app.test/account"
