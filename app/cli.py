@@ -59,6 +59,13 @@ Host = Annotated[
 Port = Annotated[
     int | None, typer.Option(help="Port to listen on, 0 for a free one; PORT or 8000, if left out.")
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        help="Processes that serve behind one socket; PROCESSES or 1, if left out.",
+        show_default=False,
+    ),
+]
 Email = Annotated[str, typer.Argument(help="The account's address.", show_default=False)]
 
 
@@ -85,12 +92,23 @@ def up(
 
 
 @cli.command()
-def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
+def serve(
+    host: Host = None, port: Port = None, workers: Workers = None, data_dir: DataDir = None
+) -> None:
     """Serve a migrated database; any number of processes may."""
     with _telling():
         from app import serving
 
-        serving.serve(_settings(data_dir, host=host, port=port))
+        serving.serve(_settings(data_dir, host=host, port=port, processes=workers))
+
+
+@cli.command()
+def worker(data_dir: DataDir = None) -> None:
+    """Run answers that wait, and serve nobody; any number of workers may."""
+    with _telling():
+        from app import working
+
+        working.work(_settings(data_dir))
 
 
 @cli.command()
@@ -176,9 +194,15 @@ def revoke(email: Email, data_dir: DataDir = None) -> None:
 
 
 def _settings(
-    data_dir: Path | None, *, host: str | None = None, port: int | None = None
+    data_dir: Path | None,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    processes: int | None = None,
 ) -> Settings:
-    settings = Settings.read(tallystick_data_dir=data_dir, host=host, port=port)
+    settings = Settings.read(
+        tallystick_data_dir=data_dir, host=host, port=port, processes=processes
+    )
     # A directory named by hand is meant, even in a shell whose environment names a database.
     return settings if data_dir is None else settings.model_copy(update={"database_url": None})
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,14 +22,19 @@ from app.listening import Server, address_of, listening
 from app.providers import answering
 from app.safety import demo_mode_of
 from app.settings import Settings
+from app.supervising import Supervisor
 from app.tills import check_sales
 from app.wiring import wired
 from persistence import reaching
 from persistence.reaching import DatabaseUnusable
 
-_log = structlog.get_logger("server")
+_KILLED_AFTER_SECONDS: Final = 15
+"""How much longer than its time to stop a process may live: it has yet to book what it ended."""
+
 GARBAGE_THRESHOLDS: Final = (20_000, 20, 50)
 """How many new objects, and rounds of younger ones, before the collector looks."""
+
+_log = structlog.get_logger("server")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +45,12 @@ class Process:
     deployment: Deployment
     provider: RoutedProvider
     demo_mode: bool
+    lifeline: int | None = None
+    """What can be read once the process that supervises this one is gone, if there is one."""
 
 
 def serve(settings: Settings) -> None:
-    """`tallystick serve`: one process on a database that is migrated; any number may run.
+    """`tallystick serve`: one process, or several behind one socket, on a migrated database.
 
     Raises UnsafeSettings, CannotListen or DatabaseUnusable before anything is served.
     """
@@ -53,19 +62,29 @@ def serve(settings: Settings) -> None:
         listening(settings.host, settings.port) as listener,
         deployed(settings) as deployment,
     ):
-        run(
-            Process(
+        told = {"address": address_of(listener), "answers": answers.told}
+
+        def work(lifeline: int | None = None) -> None:
+            process = Process(
                 settings=settings,
                 deployment=deployment,
                 provider=answers.provider,
                 demo_mode=demo_mode,
-            ),
-            listener,
-            when_ready=lambda: _log.info(
-                "serving", address=address_of(listener), answers=answers.told
-            ),
-            when_stopping=lambda: _log.info("stopping", seconds=settings.shutdown_seconds),
-        )
+                lifeline=lifeline,
+            )
+            run(
+                process,
+                listener,
+                when_ready=lambda: _log.info("serving", process=os.getpid(), **told),
+                when_stopping=lambda: _log.info("stopping", seconds=settings.shutdown_seconds),
+            )
+
+        if settings.processes == 1:
+            work()
+            return
+        asyncio.run(check(deployment))
+        grace_seconds = settings.shutdown_seconds + _KILLED_AFTER_SECONDS
+        Supervisor(count=settings.processes, work=work, grace_seconds=grace_seconds).run()
 
 
 def configure_logging(
@@ -106,8 +125,7 @@ async def _serve(
     when_stopping: Callable[[], None],
 ) -> None:
     deployment, settings = process.deployment, process.settings
-    if faults := await reaching.faults(deployment.url, secret=deployment.secret):
-        raise DatabaseUnusable("\n".join(faults.values()))
+    await check(deployment)
     async with wired(
         settings,
         deployment,
@@ -129,7 +147,27 @@ async def _serve(
             system.runner.close()
             when_stopping()
 
+        if process.lifeline is not None:
+            _stop_without(process.lifeline)
         serving = Server(config, when_ready=when_ready, when_stopping=stopping)
         await serving.serve(sockets=[listener])
         # Whoever waits for an answer kept its connection so far; now those that nobody waits for.
-        await system.runner.drain(within_seconds=max(0.0, serving.ends_at - monotonic()))
+        left_seconds = 0.0 if serving.force_exit else serving.ends_at - monotonic()
+        await system.runner.drain(within_seconds=max(0.0, left_seconds))
+
+
+async def check(deployment: Deployment) -> None:
+    """Raise DatabaseUnusable with everything that is wrong about the database."""
+    if faults := await reaching.faults(deployment.url, secret=deployment.secret):
+        raise DatabaseUnusable("\n".join(faults.values()))
+
+
+def _stop_without(lifeline: int) -> None:
+    """Stop as if told to, once the process that supervises this one is gone."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.remove_reader(lifeline)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(lifeline, stop)

@@ -60,6 +60,7 @@ class Settings(EntranceSettings, IssuerSettings, PaymentSettings):
     allowed_origins: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_words), AfterValidator(_origins)
     ] = ()
+    processes: int = Field(default=1, ge=1, le=256)
     shutdown_seconds: int = Field(default=20, ge=0, le=600)
 
     ai_base_url: str | None = None

@@ -17,7 +17,7 @@ TALLYSTICK = Path(sys.executable).with_name("tallystick")
 SETTING = re.compile(
     r"HOST|PORT|STRIPE_|PAYSTACK_|APP_URL|DATABASE_|TALLYSTICK_|AI_|DEMO_|LOG_|INTROSPECTION"
 )
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 150.0
 
 
 def environment(**settings: str) -> dict[str, str]:

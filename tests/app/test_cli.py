@@ -12,7 +12,8 @@ from persistence.migrating import upgrade
 from tests.app.shell import tallystick
 
 COMMANDS = [
-    "up", "serve", "migrate", "verify", "reconcile", "models load", "token", "admin grant",
+    "up", "serve", "worker", "migrate", "verify", "reconcile", "models load", "token",
+    "admin grant",
 ]  # fmt: skip
 TOKEN = ("token", "nobody@demo.test")
 NOWHERE = "postgresql://nobody:hunter2@127.0.0.1:9/books"

@@ -1,0 +1,138 @@
+"""Servers and workers on one database: they share the work, and take over from those that die."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from adapters.models.simulated import Gate, SimulatedProvider
+from tests.app.shell import Running
+from tests.journeys.fleet import ANSWER, GIVEN, open_fleet
+
+NEVER_BEGINS = "Hello\nsimulate: timeout"
+STALLS = "Hello\nsimulate: stall"
+IN_FLIGHT = 50
+LEASE_SECONDS = 3
+
+
+async def test_a_server_is_killed_with_fifty_answers_in_flight(
+    database_url: str, deployment_secret: str
+) -> None:
+    async with open_fleet(database_url, deployment_secret) as fleet:
+        doomed, other = await asyncio.gather(fleet.server(), fleet.server())
+        asks = [
+            fleet.ask(doomed, STALLS if number % 2 else NEVER_BEGINS, f"k{number}", 0)
+            for number in range(IN_FLIGHT)
+        ]
+        running = await asyncio.gather(*asks)
+        await fleet.called(IN_FLIGHT)
+        held = await fleet.holds()
+
+        doomed.process.kill()
+        # The lease, what is left of its last renewal, and a round of the sweep.
+        await asyncio.wait_for(fleet.until_ended(), timeout=LEASE_SECONDS + 8)
+        again = await fleet.ask(other, NEVER_BEGINS, "k0", 5)
+        answer = await fleet.send(other, ANSWER, id=running[1]["askAI.answer.id"])
+
+        assert [each["askAI.answer.status"] for each in running] == ["RUNNING"] * IN_FLIGHT
+        assert held == ["OPEN"] * IN_FLIGHT
+        assert await fleet.holds() == ["EXPIRED"] * IN_FLIGHT
+        assert await fleet.outcomes() == [("FAILED", 0)] * IN_FLIGHT
+        assert await fleet.total() == GIVEN
+        assert again["askAI.code"] == "PROVIDER_FAILED"
+        assert answer["answer"] == {"status": "FAILED", "charged": "0"}
+        assert await fleet.differences() == []
+
+
+async def test_two_servers_and_two_workers_answer_everything_once(
+    database_url: str, deployment_secret: str
+) -> None:
+    async with open_fleet(database_url, deployment_secret, ANSWERS_AT_ONCE="2") as fleet:
+        one, two, _, _ = await asyncio.gather(
+            fleet.server(), fleet.server(), fleet.worker(), fleet.worker()
+        )
+        asks = [
+            fleet.ask((one, two)[number % 2], "Hello\nsimulate: slow 0.2", f"k{number // 2}")
+            for number in range(60)
+        ]
+        told = await asyncio.gather(*asks)
+        stalled = await fleet.ask(one, STALLS, "to be canceled", 0)
+        await fleet.called(31)
+        canceled = await fleet.cancel(two, stalled["askAI.answer.id"])
+
+        runners = await fleet.database.fetchval(
+            "SELECT count(DISTINCT runner) FROM tallystick.holds"
+        )
+        outcomes = await fleet.outcomes()
+        assert {each["askAI.answer.status"] for each in told} == {"SUCCEEDED"}
+        assert len({each.text("askAI.answer.id") for each in told}) == 30
+        assert canceled["cancelAnswer.answer.status"] == "CANCELED"
+        assert fleet.provider.calls_received == 31
+        assert sorted(outcome for outcome, _ in outcomes) == ["CANCELED", *["SUCCEEDED"] * 30]
+        assert await fleet.total() == GIVEN - sum(charged for _, charged in outcomes)
+        assert runners == 4
+        assert await fleet.differences() == []
+
+
+async def test_a_server_that_is_stopped_hands_its_answers_on(
+    database_url: str, deployment_secret: str
+) -> None:
+    # The first call gets no answer before the second has come.
+    provider = SimulatedProvider(gate=Gate(2))
+    async with open_fleet(
+        database_url, deployment_secret, provider=provider, SHUTDOWN_SECONDS="1"
+    ) as fleet:
+        server, worker = await asyncio.gather(fleet.server(), fleet.worker(SHUTDOWN_SECONDS="20"))
+        asked = await fleet.ask(server, "Hello\nsimulate: slow 1", "k", 0)
+        await fleet.called(1)
+
+        code = await asyncio.to_thread(server.end, signal.SIGTERM)
+        await fleet.called(2)
+        worker.process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(fleet.until_ended(), timeout=20)
+        worker_code = await asyncio.to_thread(worker.process.wait, 20)
+
+        assert asked["askAI.answer.status"] == "RUNNING"
+        assert (code, worker_code) == (0, 0)
+        assert await fleet.holds() == ["CAPTURED"]
+        [(outcome, charged)] = await fleet.outcomes()
+        assert outcome == "SUCCEEDED"
+        assert await fleet.total() == GIVEN - charged
+        assert await fleet.differences() == []
+
+
+async def test_a_supervisor_replaces_the_dead_and_takes_all_with_it(
+    database_url: str, deployment_secret: str
+) -> None:
+    async with open_fleet(database_url, deployment_secret) as fleet:
+        parent = await fleet.start("serve", "--workers", "2", told='"event":"serving"')
+        await asyncio.to_thread(parent.wait_for, '"event":"serving"')
+        first, second = children_of(parent)
+
+        os.kill(first, signal.SIGKILL)
+        await asyncio.to_thread(parent.wait_for, '"event":"process died"')
+        meanwhile = await fleet.ask(parent, "Hello", "k1")
+        await asyncio.to_thread(parent.wait_for, '"event":"serving"')
+        replaced = children_of(parent)
+        code = await asyncio.to_thread(parent.end, signal.SIGTERM)
+
+        assert meanwhile["askAI.answer.status"] == "SUCCEEDED"
+        assert len(replaced) == 2
+        assert first not in replaced
+        assert second in replaced
+        assert code == 0
+        assert not any(lives(pid) for pid in replaced)
+
+
+def children_of(parent: Running) -> list[int]:
+    pid = parent.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(child) for child in children.split()]
+
+
+def lives(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
