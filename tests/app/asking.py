@@ -26,6 +26,11 @@ mutation {
   }
 }
 """
+COSTLY = """{ usage(first: 100) {
+  nodes { answer { id } model { id } price { id } }
+  edges { node { answer { id } model { id } price { id } } }
+} }"""
+"""Nine hundred points: of a thousand a minute, the next one fits three quarters of it later."""
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
