@@ -105,13 +105,15 @@ class Asking:
         check(question)
         model = await self.model(question.model)
         answer_tokens_max = model.answer_tokens_for(question.answer_tokens_max)
+        await self._admit(viewer, model)
+        # Nothing may be waited for between this and the room that is kept for a run.
         status = await self.queueing.status_of_next()
-        taken = await self.accept(
+        taken = await self._accept(
             viewer,
             model,
             Bounds(prompt_tokens_bound(question.messages), answer_tokens_max),
             Once.of(OPERATION, key, digest(question)),
-            status=status,
+            status,
         )
         run = Run(
             answer_id=AnswerId(taken.hold_id.purse, taken.hold_id.moment),
@@ -123,8 +125,12 @@ class Asking:
         )
         if taken.replayed:
             return await self.attach(viewer, run, wait_seconds)
-        if status is AnswerStatus.QUEUED:
-            await self.queueing.keep(run)
+        if status is AnswerStatus.QUEUED or self.running.has_run(run.answer_id):
+            # It waits; or a repetition was told of the hold first, and has run it already.
+            if status is AnswerStatus.QUEUED:
+                await self.queueing.keep(run)
+            else:
+                self.running.withdraw()
             followed = await self.attach(viewer, run, wait_seconds)
             return replace(followed, replayed=False)
         return await self._wait(self.running.start(run), run, taken.balance, wait_seconds)
@@ -136,24 +142,24 @@ class Asking:
             raise NotFound("model")
         return model
 
-    async def accept(
-        self,
-        viewer: Viewer,
-        model: Model,
-        bounds: Bounds,
-        once: Once,
-        *,
-        status: AnswerStatus = AnswerStatus.RUNNING,
-    ) -> HoldTaken:
+    async def accept(self, viewer: Viewer, model: Model, bounds: Bounds, once: Once) -> HoldTaken:
         """Admit a call and hold the most it may cost: whatever calls a provider comes this way.
 
-        One that is to run at once has room kept for it, and has to be started unless it replays.
-        Raises NotFound for a model that an API key may not ask, RateLimited, InsufficientCredits,
-        BudgetExceeded, IdempotencyKeyReused, Unavailable, with nothing held.
+        It has room kept for it, and has to be started unless it replays. Raises NotFound for a
+        model that an API key may not ask, RateLimited, InsufficientCredits, BudgetExceeded,
+        IdempotencyKeyReused, Unavailable, with nothing held.
         """
+        await self._admit(viewer, model)
+        return await self._accept(viewer, model, bounds, once, AnswerStatus.RUNNING)
+
+    async def _admit(self, viewer: Viewer, model: Model) -> None:
         if not viewer.may_ask(model.id):
             raise NotFound("model that this API key may ask")
         await self.admission.admit(viewer)
+
+    async def _accept(
+        self, viewer: Viewer, model: Model, bounds: Bounds, once: Once, status: AnswerStatus
+    ) -> HoldTaken:
         if status is AnswerStatus.QUEUED:
             return await self._hold(viewer, model, bounds, once, status)
         self.running.admit()

@@ -196,8 +196,13 @@ class Running:
         return None if going is None else going.transcript
 
     def start(self, run: Run) -> "asyncio.Task[Finished]":
-        """Begin a run that was admitted; it goes on whether or not anybody waits for it."""
+        """Begin a run that was admitted; it goes on whether or not anybody waits for it.
+
+        One that somebody else has begun here meanwhile is not begun again.
+        """
         self._coming -= 1
+        if begun := self._tasks.get(run.answer_id):
+            return begun
         going = _Going(run)
         task = asyncio.create_task(self._run(going), name=f"answer {run.answer_id.moment}")
         self._tasks[run.answer_id] = task
