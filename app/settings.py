@@ -17,6 +17,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from app.entrance_settings import EntranceSettings
 from app.issuer_settings import IssuerSettings
+from app.mirror_settings import MirrorSettings
 from app.origins import origin_written
 from app.payment_settings import PaymentSettings
 from domain.errors import TallystickError
@@ -44,7 +45,7 @@ def _origins(written: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(origin_written, written))
 
 
-class Settings(EntranceSettings, IssuerSettings, PaymentSettings):
+class Settings(EntranceSettings, IssuerSettings, PaymentSettings, MirrorSettings):
     """Every setting, by its name in the environment in lower case. Empty means left out."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)

@@ -61,6 +61,14 @@ class SharedBuckets(Protocol):
     async def forget(self) -> int: ...
 
 
+class Mirror(Protocol):
+    """Budgets elsewhere, which follow the credits here."""
+
+    every_seconds: float
+
+    async def mirror(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
     """Everything a process does unasked; any number of processes may do it at once."""
@@ -73,12 +81,13 @@ class Upkeep:
     leftovers: Leftovers
     payments: Payments
     buckets: SharedBuckets
+    mirror: Mirror | None
     clock: Clock
 
     @asynccontextmanager
     async def going_on(self) -> AsyncIterator[None]:
         """Do it in the background until this is left."""
-        works = (
+        works = [
             _again_and_again("sweep", self.sweeping.sweep, SWEEP_SECONDS),
             _again_and_again("forget texts", self.forget_texts, FORGET_SECONDS),
             _again_and_again("write key uses", self.write_key_uses, KEY_USES_SECONDS),
@@ -86,7 +95,11 @@ class Upkeep:
             _again_and_again("ask about payments", self.payments.poll, PAYMENTS_SECONDS),
             _again_and_again("forget buckets", self.buckets.forget, FORGET_SECONDS),
             _again_and_again("partitions", self.make_partitions, PARTITIONS_SECONDS),
-        )
+        ]
+        if self.mirror is not None:
+            works.append(
+                _again_and_again("mirror budgets", self.mirror.mirror, self.mirror.every_seconds)
+            )
         tasks = [asyncio.create_task(work) for work in works]
         try:
             yield

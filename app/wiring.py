@@ -24,6 +24,7 @@ from app.health import Health
 from app.key_authentication import KeyCallers
 from app.key_limits import QuestionsPerKey
 from app.live import Live, going_live
+from app.mirroring import opened_mirror
 from app.origins import Origins
 from app.outside_callers import OutsideCallers
 from app.price_list import AskableBooks
@@ -45,6 +46,7 @@ from domain.sweeping import Sweeping
 from persistence import reaching
 from persistence.allowing import PostgresBuckets
 from persistence.answers import PostgresAnswers
+from persistence.available import PostgresAvailable
 from persistence.engine import Engines
 from persistence.forgetting import PostgresTexts
 from persistence.keys import PostgresKeyRing, PostgresKeysInForce
@@ -105,6 +107,7 @@ class _Books:
     keys: PostgresKeysInForce
     buckets: PostgresBuckets
     replies: PostgresReplies
+    available: PostgresAvailable
 
     @property
     def counting(self) -> Counting:
@@ -172,6 +175,7 @@ async def wired(
         )
         await stack.enter_async_context(books.notices.going_on())
         await stack.enter_async_context(runner.going_on())
+        mirror = await stack.enter_async_context(opened_mirror(settings, books.available, CLOCK))
         upkeep = Upkeep(
             sweeping=Sweeping(ledger=books.ledger, overdue=books.answers, lost=runner.lease),
             partitions=books.answers,
@@ -181,6 +185,7 @@ async def wired(
             leftovers=doors.leftovers,
             payments=tills.paying,
             buckets=books.buckets,
+            mirror=mirror,
             clock=CLOCK,
         )
         await stack.enter_async_context(upkeep.going_on())
@@ -241,6 +246,7 @@ async def _opened(
         keys=PostgresKeysInForce(auth, CLOCK),
         buckets=PostgresBuckets(auth, secret=deployment.secret),
         replies=PostgresReplies(worker),
+        available=PostgresAvailable(worker),
     )
 
 

@@ -30,5 +30,6 @@ def test_documented_defaults_are_the_real_ones() -> None:
     plain["SUSPEND_WHILE_DISPUTED"] = "false"
     plain["SUPABASE_CONFIRMS_EMAILS"] = "false"
     plain["REFRESH_COOKIE"] = "false"
+    plain["LITELLM_PRIVATE_NETWORK"] = "false"
 
     assert {name: said[name].strip("`") for name in plain} == plain

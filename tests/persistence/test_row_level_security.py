@@ -88,7 +88,7 @@ MAY_CALL = {
         "renew_lease", "end_lease", "give_up_lost_answers", "waiting_answers", "keep_question",
         "claim_answers", "hand_back_answer", "withdraw_answer", "request_cancel",
         "look_for_pieces", "answers_followed", "add_pieces", "remove_pieces", "forget_pieces",
-        "purse_moments",
+        "purse_moments", "available_credits",
     },
     Login.PAYMENTS: {
         "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",
