@@ -26,7 +26,7 @@ from domain.identity import Viewer
 _log = structlog.get_logger("graphql")
 _ADMIN = Requirement("ADMIN")
 _NAME_LENGTH_MAX = 100
-_OF_ONE_RESULT = (OperationType.QUERY, OperationType.MUTATION)
+_OF_ANY_KIND = tuple(OperationType)
 
 
 class Caller(Protocol):
@@ -135,7 +135,8 @@ class ServedSchema(strawberry.Schema):
             prepared = self.documents.prepare(query or "")
         except GraphQLSyntaxError as error:
             return self._failed([error], operation_name)
-        _check_kind(prepared, operation_name, allowed_operation_types or _OF_ONE_RESULT)
+        _check_kind(prepared, operation_name, allowed_operation_types or _OF_ANY_KIND)
+        told_as = operation_name or next(iter(prepared.outlines), None)
         if context_value is None:
             raise TypeError("whoever asks is needed to say what they may have")
         try:
@@ -143,7 +144,7 @@ class ServedSchema(strawberry.Schema):
                 self.documents, prepared, operation_name, variable_values or {}, context_value
             )
             if found:
-                return self._failed(found, operation_name)
+                return self._failed(found, told_as)
             result = execute(
                 self._schema,
                 prepared.document,
@@ -157,9 +158,9 @@ class ServedSchema(strawberry.Schema):
                 result = await result
         except Exception as error:  # noqa: BLE001 - the edge: the caller is told that it failed
             fault = GraphQLError(str(error), original_error=error)
-            return self._failed([fault], operation_name)
+            return self._failed([fault], told_as)
         if result.errors:
-            self.tell(result.errors, operation_name)
+            self.tell(result.errors, told_as)
         return ExecutionResult(data=result.data, errors=result.errors)
 
     def _failed(self, errors: list[GraphQLError], name: str | None) -> PreExecutionError:
