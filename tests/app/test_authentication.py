@@ -113,7 +113,7 @@ FORGED = {
     "a number as subject": signed(sub=1),
     "a session that is no UUID": signed(sid="7"),
     "an empty session": signed(sid=""),
-    "issued in the future": signed(iat=in_seconds(120), exp=in_seconds(900)),
+    "issued in the future": signed(iat=in_seconds(7_200), exp=in_seconds(9_000)),
     "not valid yet": signed(nbf=in_seconds(120)),
     "expired": signed(iat=in_seconds(-900), exp=in_seconds(-31)),
     "lives too long": signed(exp=in_seconds(901)),

@@ -134,7 +134,7 @@ def test_what_was_acknowledged_survives_kill_9(data_dir: Path) -> None:
     assert verified.returncode == 0, verified.stdout
 
 
-async def test_an_answer_in_progress_is_given_time_and_then_given_up_for_free(
+async def test_an_answer_of_which_nothing_came_is_given_time_and_then_waits_for_the_next_start(
     data_dir: Path,
 ) -> None:
     with up(data_dir, SHUTDOWN_SECONDS="1") as server:
@@ -147,7 +147,7 @@ async def test_an_answer_in_progress_is_given_time_and_then_given_up_for_free(
     assert asked["askAI.answer.status"] == "RUNNING"
     assert code == 0
     assert took < 15
-    assert await holds(data_dir) == [("RELEASED", "FAILED", 0)]
+    assert await holds(data_dir) == [("OPEN", "QUEUED", 0)]
 
 
 async def test_an_answer_that_is_nearly_there_is_waited_for(data_dir: Path) -> None:
