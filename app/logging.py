@@ -65,6 +65,8 @@ _SECRETS = (
 )
 
 _Event = MutableMapping[str, object]
+_OURS = ("adapters.", "app.", "domain.", "persistence.")
+_add_fields = structlog.stdlib.ExtraAdder()
 
 
 def configure(form: Literal["json", "console"], level: int = logging.INFO) -> None:
@@ -90,7 +92,7 @@ def configure(form: Literal["json", "console"], level: int = logging.INFO) -> No
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[_with_fields, *shared],
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
@@ -103,6 +105,14 @@ def _renderer(form: Literal["json", "console"]) -> Processor:
     return structlog.processors.JSONRenderer(
         lambda event, **_: orjson.dumps(event, default=str).decode()
     )
+
+
+def _with_fields(logger: object, method: str, event: _Event) -> _Event:
+    """Keep the fields of our own log lines; what libraries attach to theirs may be anything."""
+    record = event.get("_record")
+    if isinstance(record, logging.LogRecord) and record.name.startswith(_OURS):
+        _add_fields(logger, method, event)
+    return event
 
 
 def _with_request_id(_logger: object, _method: str, event: _Event) -> _Event:

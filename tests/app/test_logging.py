@@ -142,3 +142,16 @@ def test_the_servers_own_access_log_stays_off(capsys: pytest.CaptureFixture[str]
     logging.getLogger("uvicorn.access").warning("GET /graphql?query=secret")
 
     assert capsys.readouterr().err == ""
+
+
+def test_lines_of_the_inner_parts_keep_their_fields_and_those_of_libraries_do_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure("json")
+
+    logging.getLogger("persistence.notify").warning("notices_lost", extra={"cause": "OSError"})
+    logging.getLogger("some.library").warning("request failed", extra={"body": SECRET_WORDS})
+
+    ours, theirs = lines(capsys)
+    assert (ours["event"], ours["cause"]) == ("notices_lost", "OSError")
+    assert SECRET_WORDS not in str(theirs)
