@@ -107,11 +107,11 @@ def _renderer(form: Literal["json", "console"]) -> Processor:
     )
 
 
-def _with_fields(logger: object, method: str, event: _Event) -> _Event:
+def _with_fields(_logger: object, method: str, event: _Event) -> _Event:
     """Keep the fields of our own log lines; what libraries attach to theirs may be anything."""
     record = event.get("_record")
     if isinstance(record, logging.LogRecord) and record.name.startswith(_OURS):
-        _add_fields(logger, method, event)
+        _add_fields(logging.getLogger(record.name), method, event)
     return event
 
 
