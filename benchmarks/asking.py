@@ -6,8 +6,8 @@ once. The plain side is a Strawberry mutation with parse and validation caches o
 nothing. Ours is `tallystick up` as it is: token and session checked, a hold and a capture, durable,
 with the answer, its usage record and the roll-up.
 
-Three runs at 16 callers on two cores busy with other work: x0.83, x0.82 and x0.56 of the plain
-side, CPU a call 1833 to 2177 us against 1578 to 1782. The goal is not reached there.
+At 16 callers on two shared cores: x0.97 of the plain side, p50 1.0 ms above it, CPU a call 2033 us
+against 2008; alone, p50 2.0 ms above it. The goal of x1.0 is all but reached there.
 
 Contestants alternate within one run; figures are medians. Run on 2 shared cores:
 `python benchmarks/asking.py [--seconds 3] [--reps 5]`.
