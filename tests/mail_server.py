@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 20.0
 LINK = re.compile(r"https?://\S+#token=(\S+)")
 
 
-@dataclass(slots=True)
+@dataclass
 class MailServer:
     """Accepts mails, unless it is told what to say instead."""
 
