@@ -5,11 +5,10 @@ Starlette route that hands bytes on by aiohttp, "sdk" one around the openai SDK;
 calls. Ours is `tallystick up` as it is: token and session checked, a hold and a capture, durable,
 with the answer, its usage record and the roll-up.
 
-Two runs at 16 callers on two cores busy with other work (load 6 to 9): whole answers x0.22 and
-x0.27 of bytes, x1.33 and x0.76 of sdk; CPU a call 879 and 1,037 us, bytes 271 and 281, sdk 1,624
-and 1,701. The goals for whole answers are not reached there: about half of our time is in the
-system calls of four conversations (caller, provider, ledger, sessions) where bytes has two.
-Streams x1.38 to x1.65 before a lone event was handed on untouched, x1.46 since.
+At 16 callers on two shared cores: whole answers x0.30 of bytes, x1.99 of sdk; CPU a call 807 us,
+bytes 259, sdk 1,699. The goal of x0.5 of bytes is not reached there, that of x2 of sdk all but: about
+half of our time is in the system calls of four conversations (caller, provider, ledger, sessions)
+where bytes has two. Streams, on busy cores: x1.46 of bytes' CPU a chunk.
 
 Contestants alternate within one run; figures are medians:
 `python benchmarks/gateway.py [--seconds 3] [--reps 5]`.

@@ -8,9 +8,9 @@ synchronous_commit on), use time-ordered UUIDs as keys, and take turns; figures 
 with a clean verify.
 
 Measured with --quick on two shared cores and a disk that takes 0.2 to 0.3 ms a flush; ratio to the
-usual way (goal): a lone caller's p50 x1.03 (1.05), one hot account at 16 callers x6.8 (20), at 256
-x23 (45), 10,000 accounts at 64 x3.1 (6), at 256 x4.9 (8), all rows at 256 hot x16 (25), many x4.6
-(5), four processes on one account x1.16 (1). Before batches travelled as text, the same day: x1.14,
+usual way (goal): a lone caller's p50 x1.03 (1.05), one hot account at 16 callers x6.4 (20), at 256
+x22 (45), 10,000 accounts at 64 x3.2 (6), at 256 x5.1 (8), all rows at 256 hot x17 (25), many x4.4
+(5), four processes on one account x1.27 (1). Before batches travelled as text, the same day: x1.14,
 x5.6, x23, x2.4, x3.6, x15, x3.6, x1.38. Most goals are not reached there.
 
     python benchmarks/ledger.py [--seconds 2] [--reps 5] [--quick]
