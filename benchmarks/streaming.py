@@ -9,9 +9,9 @@ how late a token is without anybody in between.
 
 Then 1,000 streams are opened and left open, for the memory that each takes.
 
-On two shared cores: CPU x0.40 of the Strawberry subscription's for each token (231 us against 581),
-first token 0.03 ms later than the provider's own where Strawberry was 5.2 late, 40.2 KiB for each of
-1,000 open streams and 1.0 KiB more after 15 s.
+On two shared cores: CPU x0.40 of the Strawberry subscription's for each token (231 us against
+581), first token 0.03 ms later than the provider's own where Strawberry was 5.2 late, 40.2 KiB for
+each of 1,000 open streams and 1.0 KiB more after 15 s.
 
 Contestants alternate within one run; figures are medians. Run on 2 shared cores:
 `python benchmarks/streaming.py [--reps 3] [--streams 16]`.
