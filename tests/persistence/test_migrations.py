@@ -44,6 +44,25 @@ from persistence.migrating import upgrade
 upgrade(sys.argv[1], secret=sys.argv[2])
 """
 
+FIRST_BOOKS = """
+SET search_path = tallystick;
+INSERT INTO accounts (id) VALUES (1);
+INSERT INTO balances (account_id, moment) VALUES (1, 1);
+INSERT INTO models (
+  id, name, vendor, upstream_name, context_window, answer_tokens_max, is_enabled)
+VALUES ('m', 'm', 'v', 'm', 1000, 100, true);
+INSERT INTO model_prices (
+  model_id, input_per_1k, cached_input_per_1k, output_per_1k, per_request)
+VALUES ('m', 1, 1, 1, 1);
+SELECT post_credit(1, 0, 'RECHARGE', 1000, false, NULL);
+SELECT end_hold(1, 0, (take_hold(
+         1, 0, 100, 300, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 0, 'm', 1, 10
+       ))[1], 'CAPTURED', 7, 'text', 'STOP', NULL, 1::smallint, 'SUCCEEDED', 1, 0, 2);
+SELECT take_hold(
+  1, 0, 100, 300, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 0, 'm', 1, 10);
+"""
+"""Credits, an answer that was charged and one on its way, as the first revision wrote them."""
+
 LEFT = """
 SELECT relname FROM pg_class WHERE relnamespace = 'tallystick'::regnamespace
 UNION ALL
@@ -92,6 +111,25 @@ async def test_processes_that_upgrade_at_the_same_time_take_turns(
     assert [await process.wait() for process in processes] == [0, 0, 0]
     report = await verify(empty_database_url)
     assert report.is_clean, report.lines()
+
+
+async def test_books_of_the_first_revision_are_kept_up_and_down(
+    empty_database_url: str, deployment_secret: str
+) -> None:
+    await asyncio.to_thread(upgrade, empty_database_url, secret=deployment_secret, revision="0001")
+    owner = await asyncpg.connect(empty_database_url)
+    await owner.execute(FIRST_BOOKS)
+    await owner.close()
+
+    await asyncio.to_thread(upgrade, empty_database_url, secret=deployment_secret)
+    raised = await verify(empty_database_url)
+    await asyncio.to_thread(downgrade, empty_database_url, revision="0001")
+    await asyncio.to_thread(upgrade, empty_database_url, secret=deployment_secret)
+    again = await verify(empty_database_url)
+
+    assert raised.is_clean, raised.lines()
+    assert again.is_clean, again.lines()
+    assert (raised.entries, again.entries) == (2, 2)
 
 
 def test_a_downgrade_leaves_nothing_behind(empty_database_url: str, deployment_secret: str) -> None:
