@@ -13,27 +13,63 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 LOOKED_AT_EVERY_SECONDS: Final = 2.0
+PATIENCE_SECONDS: Final = 1.5
+"""How long a probe waits for the database: probes are given up after a few seconds themselves."""
+LOOK_SECONDS_MAX: Final = 10.0
+"""After this a look is given up, so that one that hangs is not all that is ever known."""
+
+Faults = Mapping[str, str]
+
+_SILENT: Final = {
+    "database": "The database takes connections or questions and answers neither. See that it "
+    "runs, and that the network between lets answers through."
+}
+_DRAINING: Final = {"draining": "This process is stopping, and finishes what it has begun."}
 
 
 @dataclass(slots=True)
 class Health:
     """Answers probes; `look` finds what is wrong, by name, in words without secrets.
 
-    Looking opens connections, so however often a probe asks, it is done every other second.
+    Looking opens connections, so however often a probe asks, it is done every other second, and
+    never twice at once: a database that swallows what it is asked is asked by one look alone.
     """
 
-    look: Callable[[], Awaitable[Mapping[str, str]]]
+    look: Callable[[], Awaitable[Faults]]
     clock: Callable[[], float] = monotonic
-    _seen: Mapping[str, str] = field(default_factory=dict)
+    patience_seconds: float = PATIENCE_SECONDS
+    look_seconds_max: float = LOOK_SECONDS_MAX
+    _seen: Faults = field(default_factory=dict)
     _fresh_until: float = float("-inf")
-    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _looking: "asyncio.Task[None] | None" = None
+    _is_draining: bool = False
 
-    async def faults(self) -> Mapping[str, str]:
-        async with self._looking:
-            if self.clock() >= self._fresh_until:
-                self._seen = await self.look()
-                self._fresh_until = self.clock() + LOOKED_AT_EVERY_SECONDS
+    def drain(self) -> None:
+        """Tell balancers from now on to send nothing more."""
+        self._is_draining = True
+
+    async def faults(self) -> Faults:
+        """What is wrong; says so within its patience, whatever the database does."""
+        if self._is_draining:
+            return _DRAINING
+        if self._looking is None and self.clock() >= self._fresh_until:
+            self._looking = asyncio.create_task(self._look())
+        if (looking := self._looking) is not None:
+            await asyncio.wait({looking}, timeout=self.patience_seconds)
+            if not looking.done():
+                return _SILENT
+            looking.result()
         return self._seen
+
+    async def _look(self) -> None:
+        try:
+            async with asyncio.timeout(self.look_seconds_max):
+                self._seen = await self.look()
+        except TimeoutError:
+            self._seen = _SILENT
+        finally:
+            self._fresh_until = self.clock() + LOOKED_AT_EVERY_SECONDS
+            self._looking = None
 
     async def alive(self, _: Request) -> Response:
         """Says no more than that requests are being answered: the database may be away."""
@@ -44,6 +80,12 @@ class Health:
         if faults:
             return _told({"status": "not ready", "faults": dict(faults)}, is_well=False)
         return _told({"status": "ready"})
+
+    async def aclose(self) -> None:
+        """Let go of a look that still waits for its database."""
+        if (looking := self._looking) is not None:
+            looking.cancel()
+            await asyncio.wait({looking})
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/healthz", self.alive), Route("/readyz", self.ready)]

@@ -1,5 +1,6 @@
 """The socket and the server on it, ended by the process's signals."""
 
+import asyncio
 import errno
 import os
 import socket
@@ -14,6 +15,7 @@ import uvicorn
 from domain.errors import TallystickError
 
 _BACKLOG: Final = 2_048
+_LOOK_SECONDS: Final = 0.1
 
 
 class CannotListen(TallystickError):
@@ -68,8 +70,10 @@ def address_of(listener: socket.socket) -> str:
 class Server(uvicorn.Server):
     """Uvicorn's server, which tells when it begins and ends and leaves the process to its owner.
 
-    The first SIGINT or SIGTERM ends it gracefully, a second one at once. Afterwards uvicorn
-    would raise the signal again, and so cut short what the owner still has to put in order.
+    The first SIGINT or SIGTERM ends it gracefully, a second one at once. For `delay_seconds` after
+    the first it goes on as before, so that whoever sends requests here can hear that it leaves.
+    Afterwards uvicorn would raise the signal again, and so cut short what the owner still has to
+    put in order.
     """
 
     def __init__(
@@ -77,11 +81,15 @@ class Server(uvicorn.Server):
         config: uvicorn.Config,
         *,
         when_ready: Callable[[], None],
+        when_told_to_stop: Callable[[], None],
         when_stopping: Callable[[], None],
+        delay_seconds: float = 0.0,
     ) -> None:
         super().__init__(config)
         self._when_ready = when_ready
+        self._when_told_to_stop = when_told_to_stop
         self._when_stopping = when_stopping
+        self._delay_seconds = delay_seconds
         self.ends_at = 0.0
         """When the time for ending gracefully is over, on the monotonic clock."""
 
@@ -91,6 +99,10 @@ class Server(uvicorn.Server):
             self._when_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._when_told_to_stop()
+        until = monotonic() + self._delay_seconds
+        while monotonic() < until and not self.force_exit:  # noqa: ASYNC110 - a signal sets it
+            await asyncio.sleep(_LOOK_SECONDS)
         self.ends_at = monotonic() + (self.config.timeout_graceful_shutdown or 0)
         self._when_stopping()
         await super().shutdown(sockets)

@@ -83,7 +83,9 @@ def serve(settings: Settings) -> None:
             work()
             return
         asyncio.run(check(deployment))
-        grace_seconds = settings.shutdown_seconds + _KILLED_AFTER_SECONDS
+        grace_seconds = (
+            settings.shutdown_delay_seconds + settings.shutdown_seconds + _KILLED_AFTER_SECONDS
+        )
         Supervisor(count=settings.processes, work=work, grace_seconds=grace_seconds).run()
 
 
@@ -143,13 +145,19 @@ async def _serve(
         )
         config.timeout_graceful_shutdown = settings.shutdown_seconds
 
-        def stopping() -> None:
-            system.runner.close()
+        def told_to_stop() -> None:
+            system.health.drain()
             when_stopping()
 
         if process.lifeline is not None:
             _stop_without(process.lifeline)
-        serving = Server(config, when_ready=when_ready, when_stopping=stopping)
+        serving = Server(
+            config,
+            when_ready=when_ready,
+            when_told_to_stop=told_to_stop,
+            when_stopping=system.runner.close,
+            delay_seconds=settings.shutdown_delay_seconds,
+        )
         await serving.serve(sockets=[listener])
         # Whoever waits for an answer kept its connection so far; now those that nobody waits for.
         left_seconds = 0.0 if serving.force_exit else serving.ends_at - monotonic()

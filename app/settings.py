@@ -63,6 +63,7 @@ class Settings(EntranceSettings, IssuerSettings, PaymentSettings, MirrorSettings
     ] = ()
     processes: int = Field(default=1, ge=1, le=256)
     shutdown_seconds: int = Field(default=20, ge=0, le=600)
+    shutdown_delay_seconds: int = Field(default=0, ge=0, le=600)
 
     ai_base_url: str | None = None
     ai_api_key: SecretStr | None = None

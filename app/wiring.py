@@ -1,6 +1,6 @@
 """The one place where the parts are joined into a system."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -197,7 +197,7 @@ async def wired(
             running=runner.running,
             runner=runner,
             notices=books.notices,
-            health=Health(lambda: reaching.faults(deployment.url, secret=deployment.secret)),
+            health=await stack.enter_async_context(_health(deployment)),
             is_introspection_open=demo_mode
             if settings.introspection is None
             else settings.introspection,
@@ -213,6 +213,20 @@ async def wired(
                 body_bytes_max=settings.gateway_body_mib * 1024 * 1024,
             ),
         )
+
+
+@asynccontextmanager
+async def _health(deployment: Deployment) -> AsyncIterator[Health]:
+    async def look() -> Mapping[str, str]:
+        return await reaching.faults(
+            deployment.url, secret=deployment.secret
+        ) or await reaching.fault_of_clock(deployment.url, CLOCK)
+
+    health = Health(look)
+    try:
+        yield health
+    finally:
+        await health.aclose()
 
 
 async def _opened(

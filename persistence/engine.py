@@ -7,7 +7,8 @@ from typing import Final, Self
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import AdaptedConnection, event, text
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -106,8 +107,9 @@ async def check_logins(url: str, *, secret: str) -> None:
             )
             try:
                 is_unsafe = await connection.fetchval(_RIGHTS, OWNER)
+                await connection.close(timeout=CONNECT_SECONDS)
             finally:
-                await connection.close()
+                connection.terminate()  # at once, where the server has fallen silent
         if is_unsafe:
             raise UnsafeLogin(
                 f"The login {login} has rights that pass row-level security. "
@@ -130,7 +132,7 @@ def _engine(url: str, connections_max: int) -> AsyncEngine:
             },
         )
 
-    return create_async_engine(
+    engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
         pool_size=connections_max,
@@ -139,3 +141,15 @@ def _engine(url: str, connections_max: int) -> AsyncEngine:
         # Errors of SQLAlchemy quote their parameters, and a session's id is a secret.
         hide_parameters=True,
     )
+    event.listen(engine.sync_engine, "checkout", _see_that_it_is_open)
+    return engine
+
+
+def _see_that_it_is_open(connection: AdaptedConnection, *_: object) -> None:
+    """Let no reader meet a connection that ended while nobody used it; nothing is asked for this.
+
+    Without this the first readers after a restart of the database would be told that it is away.
+    """
+    raw = connection.driver_connection
+    if isinstance(raw, asyncpg.Connection) and raw.is_closed():
+        raise InvalidatePoolError

@@ -41,6 +41,12 @@ def newest_revision() -> str | None:
     return ScriptDirectory(str(_MIGRATIONS)).get_current_head()
 
 
+def is_newer(revision: str) -> bool:
+    """Whether a later release made this revision; this one knows all before its own."""
+    newest = newest_revision()
+    return newest is not None and revision > newest
+
+
 async def _with_connection(url: str, work: Callable[[Config], None]) -> None:
     engine = create_async_engine(sqlalchemy_url(url), poolclass=NullPool)
 

@@ -5,6 +5,7 @@ What is wrong is told in words an operator can act on, and never with a password
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -12,12 +13,15 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 
 from domain.errors import TallystickError, Unavailable
+from domain.outside import Clock
 from persistence.engine import UnsafeLogin, check_logins
 from persistence.faults import telling_faults
-from persistence.migrating import newest_revision, upgrade
+from persistence.migrating import is_newer, newest_revision, upgrade
 from persistence.roles import OWNER
 
 VERSION_MIN: Final = 15
+CLOCK_SKEW_MAX: Final = timedelta(seconds=10)
+"""Two machines this far off in opposite directions still believe each other's tokens."""
 _CONNECT_SECONDS: Final = 5.0
 _PER_MAJOR: Final = 10_000
 
@@ -62,8 +66,12 @@ def migrate(url: str, *, secret: str) -> None:
 
 
 async def faults(url: str, *, secret: str) -> Mapping[str, str]:
-    """What keeps a process from serving: `database`, `migrations`, `logins`; empty when ready."""
-    if found := await faults_of_books(url):
+    """What keeps a process from serving: `database`, `migrations`, `logins`; empty when ready.
+
+    A database that a newer release has migrated is served: migrations run beside the release
+    before them, whose processes go on meanwhile.
+    """
+    if found := await _faults_of_books(url, may_be_newer=True):
         return found
     try:
         await check_logins(url, secret=secret)
@@ -78,8 +86,36 @@ async def faults(url: str, *, secret: str) -> Mapping[str, str]:
     return {}
 
 
+async def fault_of_clock(url: str, clock: Clock) -> Mapping[str, str]:
+    """`clock`, when this machine's differs from the database's; empty when they agree.
+
+    Tokens end by the one, leases and holds by the other.
+    """
+    try:
+        with telling_faults():
+            async with _connected(url) as connection:
+                before = clock.now()
+                theirs = await connection.fetchval("SELECT clock_timestamp()")
+                after = clock.now()
+    except (DatabaseUnusable, Unavailable) as error:
+        return {"database": str(error)}
+    # However long the answer took, theirs lies between the two if the clocks agree.
+    ahead, behind = before - theirs, theirs - after
+    if max(ahead, behind) <= CLOCK_SKEW_MAX:
+        return {}
+    seconds = round(max(ahead, behind).total_seconds())
+    return {
+        "clock": f"This machine's clock is {seconds} s {'ahead of' if ahead > behind else 'behind'}"
+        " the database's. Set both by a time server."
+    }
+
+
 async def faults_of_books(url: str) -> Mapping[str, str]:
     """What keeps the operator from working on the books: `database`, `migrations`."""
+    return await _faults_of_books(url, may_be_newer=False)
+
+
+async def _faults_of_books(url: str, *, may_be_newer: bool) -> Mapping[str, str]:
     try:
         with telling_faults():
             await check_server(url)
@@ -87,7 +123,7 @@ async def faults_of_books(url: str) -> Mapping[str, str]:
     except (DatabaseUnusable, Unavailable) as error:
         return {"database": str(error)}
     wanted = newest_revision()
-    if revision == wanted:
+    if revision == wanted or (may_be_newer and revision is not None and is_newer(revision)):
         return {}
     return {
         "migrations": f"The database is at revision {revision or 'none'}, and this release "
@@ -130,8 +166,10 @@ async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
         raise DatabaseUnusable(_told(url, error)) from error
     try:
         yield connection
-    finally:
         await connection.close(timeout=_CONNECT_SECONDS)
+    finally:
+        # At once: whoever was canceled, or found the server silent, waits for no farewell.
+        connection.terminate()
 
 
 def _told(url: str, error: Exception) -> str:

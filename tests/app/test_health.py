@@ -68,3 +68,68 @@ async def test_many_probes_at_once_look_once_and_are_told_the_same() -> None:
 
     assert codes == [503] * 20
     assert doctor.looks == 1
+
+
+@dataclass(slots=True)
+class Silence:
+    """A database that says nothing until the test lets it."""
+
+    broken: anyio.Event = field(default_factory=anyio.Event)
+    looks: int = 0
+
+    async def look(self) -> Mapping[str, str]:
+        self.looks += 1
+        await self.broken.wait()
+        return {}
+
+
+async def test_a_probe_is_answered_while_the_database_is_silent_and_asks_it_once() -> None:
+    silence = Silence()
+    health = Health(silence.look, patience_seconds=0.01)
+
+    answers = [await health.faults() for _ in range(3)]
+    silence.broken.set()
+    later = await health.faults()
+
+    assert [list(faults) for faults in answers] == [["database"]] * 3
+    assert later == {}
+    assert silence.looks == 1
+
+
+async def test_a_look_that_never_ends_is_given_up_for_a_new_one() -> None:
+    silence = Silence()
+    doctor = Doctor()
+    health = Health(
+        silence.look, clock=lambda: doctor.time, patience_seconds=5, look_seconds_max=0.01
+    )
+
+    hung = await health.faults()
+    health.look = doctor.look
+    doctor.time += 2
+    back = await health.faults()
+
+    assert list(hung) == ["database"]
+    assert back == {}
+    assert (silence.looks, doctor.looks) == (1, 1)
+
+
+async def test_a_process_that_is_stopping_says_so_and_lives() -> None:
+    doctor = Doctor()
+    health = Health(doctor.look)
+    before = await doctor.probe(health, "/readyz")
+
+    health.drain()
+    ready, alive = await doctor.probe(health, "/readyz"), await doctor.probe(health, "/healthz")
+
+    assert before.status_code == 200
+    assert ready.status_code == 503
+    assert list(ready.json()["faults"]) == ["draining"]
+    assert alive.status_code == 200
+
+
+async def test_a_silent_look_is_let_go_of_in_the_end() -> None:
+    health = Health(Silence().look, patience_seconds=0.01)
+    await health.faults()
+
+    with anyio.fail_after(5):
+        await health.aclose()

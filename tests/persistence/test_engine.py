@@ -44,6 +44,18 @@ async def test_a_connection_that_breaks_is_unavailable_and_the_next_read_gets_an
     assert [entry.amount for entry in page.items] == [5]
 
 
+async def test_a_connection_that_ended_while_nobody_read_is_never_met(
+    bank: Bank, one_connection: Engines
+) -> None:
+    reader = (await bank.customer(5)).reader
+    backend = await _read(one_connection, reader, "SELECT pg_backend_pid()")
+
+    await bank.owner.fetchval("SELECT pg_terminate_backend($1, 5000)", backend)
+    await asyncio.sleep(0.1)
+
+    assert await _read(one_connection, reader, "SELECT pg_backend_pid()") != backend
+
+
 async def test_a_read_that_takes_too_long_is_given_up(bank: Bank, one_connection: Engines) -> None:
     reader = (await bank.customer()).reader
 
