@@ -23,6 +23,7 @@ from app.payment_settings import PaymentSettings
 from domain.errors import TallystickError
 from domain.money import parse_credits
 from domain.units import MICROCREDITS_PER_CREDIT, Microcredits
+from persistence.urls import usable
 
 SECRET_BYTES_MIN: Final = 32
 _SECRET_CHARACTERS_MIN: Final = 10
@@ -96,11 +97,7 @@ class Settings(EntranceSettings, IssuerSettings, PaymentSettings, MirrorSettings
     @field_validator("database_url")
     @classmethod
     def _names_a_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(
-            ("postgresql://", "postgres://")
-        ):
-            raise ValueError("write postgresql://login:password@host:port/database.")
-        return url
+        return None if url is None else SecretStr(usable(url.get_secret_value()))
 
     @field_validator("tallystick_secret")
     @classmethod

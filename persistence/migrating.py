@@ -12,11 +12,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from persistence.roles import Login, password
-from persistence.urls import sqlalchemy_url
 
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
@@ -47,8 +46,17 @@ def is_newer(revision: str) -> bool:
     return newest is not None and revision > newest
 
 
+def engine_of(url: str) -> AsyncEngine:
+    """Connections as the operator; asyncpg reads the URL, with everything TLS needs in it."""
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(url)
+
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+
+
 async def _with_connection(url: str, work: Callable[[Config], None]) -> None:
-    engine = create_async_engine(sqlalchemy_url(url), poolclass=NullPool)
+    engine = engine_of(url)
 
     def run(connection: Connection) -> None:
         config = Config()

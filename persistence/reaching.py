@@ -6,6 +6,7 @@ What is wrong is told in words an operator can act on, and never with a password
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from ssl import SSLError
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -181,10 +182,25 @@ def _told(url: str, error: Exception) -> str:
             return f"The PostgreSQL at {place} has no such database. Make it with createdb."
         case asyncpg.PostgresError():
             return f"The PostgreSQL at {place} takes no connection now: {type(error).__name__}."
-        case ValueError() | asyncpg.InterfaceError():
+        # Before ValueError, which a certificate that is refused is too.
+        case OSError():
+            return _told_of_network(place, error)
+        case _:
             return (
                 "DATABASE_URL cannot be read. Write postgresql://login:password@host:port/database."
             )
+
+
+def _told_of_network(place: str, error: OSError) -> str:
+    match error:
+        case SSLError():
+            return (
+                f"The PostgreSQL at {place} cannot be trusted: {error.reason or 'TLS failed'}. See "
+                "that sslrootcert in DATABASE_URL names the authority of its certificate, and "
+                "with sslmode=verify-full that the host is written as in it."
+            )
+        case ConnectionError() if "rejected SSL" in str(error):
+            return f"The PostgreSQL at {place} offers no TLS, and sslmode in DATABASE_URL wants it."
         case _:
             return (
                 f"No PostgreSQL can be reached at {place}. "

@@ -8,6 +8,8 @@ import hmac
 from enum import StrEnum
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from persistence.urls import tenant_of
+
 OWNER = "tallystick_owner"
 
 
@@ -35,5 +37,5 @@ def url_of(login: Login, url: str, *, secret: str) -> str:
     """The operator's URL, with one of our logins in place of the operator's."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    netloc = f"{quote(login)}:{password(login, secret=secret)}@{host}"
+    netloc = f"{quote(login + tenant_of(url))}:{password(login, secret=secret)}@{host}"
     return urlunsplit(parts._replace(netloc=netloc))

@@ -7,12 +7,9 @@ import asyncpg
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Table, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from persistence.migrating import downgrade, newest_revision, upgrade
+from persistence.migrating import downgrade, engine_of, newest_revision, upgrade
 from persistence.tables import SCHEMA, VIEW, metadata
-from persistence.urls import sqlalchemy_url
 from persistence.verifying import verify
 
 FACTS = """
@@ -86,7 +83,7 @@ def test_the_tables_are_what_the_code_says_they_are(
 
 def test_there_is_nothing_left_to_migrate(database_url: str) -> None:
     async def differences() -> list[object]:
-        engine = create_async_engine(sqlalchemy_url(database_url), poolclass=NullPool)
+        engine = engine_of(database_url)
         async with engine.connect() as connection:
             return await connection.run_sync(_compare)
 
@@ -171,7 +168,7 @@ def _make_what_the_code_says(url: str) -> None:
         metadata.create_all(connection, tables)
 
     async def run() -> None:
-        engine = create_async_engine(sqlalchemy_url(url), poolclass=NullPool)
+        engine = engine_of(url)
         async with engine.begin() as connection:
             await connection.run_sync(make)
 
