@@ -8,12 +8,14 @@ from typing import Final
 
 from app.runner import Runner
 from domain.asking import StoredAnswers
+from domain.attending import Attending
 from domain.balance_changes import BalanceChanges
 from domain.following import Following
 from domain.mirroring import Mirrors
 from domain.publishing import Publishing
 from domain.watching import Watching
 from persistence.books import PostgresBooks
+from persistence.books_alerts import PostgresAlertBooks, PostgresAlertRevision
 from persistence.engine import Engines
 from persistence.notify import Channel
 from persistence.pieces import PostgresPieces, PostgresPurseMoments, answers_named
@@ -30,6 +32,7 @@ class Live:
     runner: Runner
     following: Following
     balance_changes: BalanceChanges
+    attending: Attending
 
 
 @asynccontextmanager
@@ -55,6 +58,10 @@ async def going_live(
                 following=Following(books=books, here=running, elsewhere=mirrors),
                 balance_changes=BalanceChanges(
                     books=books, watching=Watching(versions=PostgresPurseMoments(pool))
+                ),
+                attending=Attending(
+                    books=PostgresAlertBooks(engines),
+                    watching=Watching(versions=PostgresAlertRevision(pool)),
                 ),
             )
         finally:

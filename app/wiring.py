@@ -313,6 +313,7 @@ def _services(
         refreshing=doors.refreshing,
         passwords=doors.passwords,
         suspending=doors.suspending,
+        attending=live.attending,
         callers=Callers(
             tokens=tokens,
             sessions=books.sessions,

@@ -1,8 +1,11 @@
 """What somebody who runs this should look at."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+
+from domain.units import AccountId, AlertId
 
 
 class AlertKind(StrEnum):
@@ -25,6 +28,11 @@ class AlertSeverity(StrEnum):
     WARNING = "WARNING"
     CRITICAL = "CRITICAL"
 
+    def and_above(self) -> "list[AlertSeverity]":
+        """This severity and all that are worse."""
+        rising = list(AlertSeverity)
+        return rising[rising.index(self) :]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
@@ -34,6 +42,23 @@ class Alert:
     severity: AlertSeverity
     subject: str
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptAlert:
+    """What was seen so far of one kind and subject, and who has taken note of it."""
+
+    id: AlertId
+    kind: AlertKind
+    severity: AlertSeverity
+    message: str
+    count: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+    acknowledged_at: datetime | None = None
+    acknowledged_by: AccountId | None = None
+    revision: int
+    """Grows over all alerts with each sighting, in the order in which they are told."""
 
 
 class Alerts(Protocol):

@@ -17,6 +17,7 @@ AccountId = NewType("AccountId", int)
 KeyNumber = NewType("KeyNumber", int)
 ModelId = NewType("ModelId", str)
 PriceId = NewType("PriceId", int)
+AlertId = NewType("AlertId", int)
 PackId = NewType("PackId", str)
 Moment = NewType("Moment", int)
 """Microseconds since 1970, strictly increasing within a purse: at once a time and a name.

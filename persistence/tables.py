@@ -20,6 +20,7 @@ from persistence.tables_accounts import (
     PromisedMailRow,
     SessionRow,
 )
+from persistence.tables_alerts import AlertRow, BookCheckRow
 from persistence.tables_answers import (
     AnswerReplyRow,
     AnswerRow,
@@ -40,7 +41,6 @@ from persistence.tables_ledger import (
 )
 from persistence.tables_parts import SCHEMA, VIEW, HistoryRow
 from persistence.tables_payments import (
-    AlertRow,
     PaymentEntryRow,
     PaymentEventRow,
     PaymentReversalRow,
@@ -64,6 +64,7 @@ __all__ = [
     "ApiKeyRow",
     "AuditRow",
     "BalanceRow",
+    "BookCheckRow",
     "BucketRow",
     "CancelRequestRow",
     "EntryRow",

@@ -1,4 +1,4 @@
-"""Tables of payments and of what goes back of them, and of alerts."""
+"""Tables of payments and of what goes back of them."""
 
 from datetime import datetime
 from typing import Final
@@ -6,7 +6,6 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    Identity,
     Index,
     SmallInteger,
     Text,
@@ -148,40 +147,6 @@ class PaymentEventRow(SQLModel, table=True):
     kind: str = Field(sa_type=Text)
     payment_moment: int = Field(sa_type=BigInteger)
     at: datetime = Field(sa_column_kwargs=NOW)
-
-
-class AlertRow(SQLModel, table=True):
-    """What somebody should look at, and how often it was seen."""
-
-    __tablename__ = "alerts"
-    __table_args__ = (
-        CheckConstraint(
-            "kind IN ('PROVIDER_FAILURES', 'LEDGER_IMBALANCE', 'STUCK_HOLDS', 'ANSWER_BACKLOG',"
-            " 'PAYMENT_MISMATCH', 'WEBHOOK_REJECTED', 'UNUSUAL_SPENDING', 'SIGN_IN_ABUSE')"
-            " AND severity IN ('INFO', 'WARNING', 'CRITICAL')",
-            name="alerts_words_are_known",
-        ),
-        CheckConstraint("count > 0", name="alerts_are_seen_at_least_once"),
-        Index(
-            "alerts_are_counted_until_seen",
-            "kind",
-            "subject",
-            unique=True,
-            postgresql_where=text("acknowledged_at IS NULL"),
-        ),
-        IN_SCHEMA,
-    )
-
-    id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
-    kind: str = Field(sa_type=Text)
-    severity: str = Field(sa_type=Text)
-    subject: str = Field(sa_type=Text)
-    message: str = Field(sa_type=Text)
-    count: int = Field(sa_type=BigInteger, sa_column_kwargs={"server_default": text("1")})
-    first_seen_at: datetime = Field(sa_column_kwargs=NOW)
-    last_seen_at: datetime = Field(sa_column_kwargs=NOW)
-    acknowledged_at: datetime | None
-    acknowledged_by: int | None = Field(sa_type=BigInteger)
 
 
 class SandboxChargeRow(SQLModel, table=True):

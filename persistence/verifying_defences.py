@@ -35,7 +35,7 @@ _READABLE: Final = (
 )  # fmt: skip
 _FOR_ADMINS: Final = (
     "accounts", "usage_records", "audit_entries", "payments", "payment_reversals", "payment_events",
-    "alerts",
+    "alerts", "book_checks",
 )  # fmt: skip
 _PAYMENT_COLUMNS: Final = (
     "account_id", "moment", "key_number", "provider", "mode", "pack_id", "pack_name", "currency",
@@ -55,7 +55,7 @@ _FUNCTIONS: Final = {
     Login.ADMIN: (
         "caller_account_id", "caller_is_admin", "settle_purses_in_sight", "require_admin",
         "post_by_admin", "refund_charge", "save_model", "set_model_price", "suspend_account",
-        "reinstate_account",
+        "reinstate_account", "acknowledge_alert",
         "budget_period_end",
     ),
     Login.AUTH: (
@@ -74,7 +74,7 @@ _FUNCTIONS: Final = {
         "renew_lease", "end_lease", "give_up_lost_answers", "waiting_answers", "keep_question",
         "claim_answers", "hand_back_answer", "withdraw_answer", "request_cancel",
         "look_for_pieces", "answers_followed", "add_pieces", "remove_pieces", "forget_pieces",
-        "purse_moments", "available_credits",
+        "purse_moments", "available_credits", "alerts_revision", "last_book_check",
     ),
     Login.PAYMENTS: (
         "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from domain.allowing import Allowance, Allowances, network_of
 from domain.asking import Asked
+from domain.attending import Attending
 from domain.balance_changes import BalanceChanges
 from domain.canceling import Canceled
 from domain.errors import Forbidden, Unauthenticated
@@ -95,6 +96,7 @@ class Services:
     refreshing: Refreshing
     passwords: SettingPassword
     suspending: Suspending
+    attending: Attending
     callers: FindsCallers
     points: Allowances
 

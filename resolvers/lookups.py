@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from domain.alerting import KeptAlert
 from domain.answers import Answer, UsageRecord
 from domain.errors import LedgerFault
 from domain.identity import Account
@@ -12,6 +13,7 @@ from domain.payments import Payment
 from domain.pricing import Model, Price
 from domain.units import (
     AccountId,
+    AlertId,
     AnswerId,
     ApiKeyId,
     EntryId,
@@ -30,6 +32,10 @@ Item = TypeVar("Item")
 
 async def accounts(context: Context, ids: Sequence[AccountId]) -> list[Account | None]:
     return _each(await context.services.books.accounts(context.reader(), ids), ids)
+
+
+async def alerts(context: Context, ids: Sequence[AlertId]) -> list[KeptAlert | None]:
+    return _each(await context.services.attending.books.alerts(context.reader(), ids), ids)
 
 
 async def api_keys(context: Context, ids: Sequence[ApiKeyId]) -> list[ApiKey | None]:

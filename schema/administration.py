@@ -3,12 +3,14 @@
 import strawberry
 
 import resolvers.accounts
+import resolvers.alerts
 import resolvers.answers
 import resolvers.ledger
 import resolvers.models
 import resolvers.payments
 import resolvers.usage
 from schema.accounts import Account, AccountConnection
+from schema.alerts import AlertConnection
 from schema.answers import AnswerConnection
 from schema.auditing import AuditConnection
 from schema.enums import AnswerStatus, HoldStatus, PaymentStatus
@@ -22,11 +24,13 @@ from schema.filters import (
 )
 from schema.holds import HoldConnection
 from schema.ids import account_named
+from schema.inputs import given
 from schema.ledger import LedgerConnection
 from schema.lookups import Lookups
 from schema.models import Model
 from schema.pages import (
     ACCOUNTS,
+    ALERTS,
     ANSWERS,
     AUDIT,
     ENTRIES,
@@ -134,6 +138,19 @@ class Admin:
     async def models(self) -> list[Model]:
         models = await resolvers.models.every(self.lookups.context)
         return [Model.of(model, self.lookups) for model in models]
+
+    @strawberry.field
+    async def alerts(
+        self,
+        first: int = FIRST,
+        after: str | None = strawberry.UNSET,
+        acknowledged: bool | None = strawberry.UNSET,  # noqa: FBT001 - callers name it
+    ) -> AlertConnection:
+        request = ALERTS.request(first, after)
+        page = await resolvers.alerts.alerts(
+            self.lookups.context, request, is_acknowledged=given(acknowledged)
+        )
+        return AlertConnection.of(Read(page, request, ALERTS), self.lookups)
 
     @strawberry.field(description="Who did what with an administrator's rights.")
     async def audit_log(

@@ -6,9 +6,9 @@ from typing import Final, Self
 import strawberry
 
 from domain import reporting
-from domain.units import AccountId, ApiKeyId, KeyNumber
+from domain.units import AccountId, AlertId, ApiKeyId, KeyNumber
 from schema.accounts import Account
-from schema.ids import account_name, audit_name, key_name
+from schema.ids import account_name, alert_name, audit_name, key_name
 from schema.lookups import Lookups
 from schema.pages import EDGE, PAGE, PageInfo, Read
 
@@ -63,6 +63,8 @@ def _target_name(entry: reporting.AuditEntry) -> strawberry.ID | None:
     if entry.action in _ON_KEYS:
         account_id, number = map(int, entry.target_id.split("/"))
         return key_name(ApiKeyId(AccountId(account_id), KeyNumber(number)))
+    if entry.action == "acknowledgeAlert":
+        return alert_name(AlertId(int(entry.target_id)))
     return strawberry.ID(entry.target_id)
 
 

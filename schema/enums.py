@@ -8,6 +8,7 @@ from enum import Enum
 import strawberry
 from strawberry.types.enum import has_enum_definition
 
+from domain.alerting import AlertKind, AlertSeverity
 from domain.answers import AnswerStatus, FinishReason, UsageOutcome
 from domain.budgets import BudgetPeriod
 from domain.errors import ProblemCode, ProviderFailure
@@ -22,6 +23,8 @@ from domain.questions import MessageRole
 __all__ = [
     "Access",
     "AccountStatus",
+    "AlertKind",
+    "AlertSeverity",
     "AnswerStatus",
     "BudgetPeriod",
     "Currency",
@@ -155,6 +158,8 @@ _describe(
     RELEASED="Nothing charged.",
     EXPIRED="Released because nobody finished it in time.",
 )
+_describe(AlertKind, "AlertKind", "What an alert is about.")
+_describe(AlertSeverity, "AlertSeverity", "In rising order.")
 _describe(MessageRole, "MessageRole", "Who a message is from.")
 _describe(
     ProblemCode,

@@ -6,10 +6,12 @@ from types import MappingProxyType
 from typing import Final, Generic, Protocol, TypeVar
 
 from schema.accounts import Account
+from schema.alerts import SystemAlert
 from schema.answers import Answer
 from schema.holds import Hold
 from schema.ids import (
     account_named,
+    alert_named,
     answer_named,
     entry_named,
     hold_named,
@@ -51,6 +53,7 @@ class _Finds(Protocol):
 _KINDS: Final[Mapping[str, _Finds]] = MappingProxyType(
     {
         "acct": _Kind(account_named, lambda lookups, id: lookups.accounts.load(id), Account.of),
+        "alert": _Kind(alert_named, lambda lookups, id: lookups.alerts.load(id), SystemAlert.of),
         "ans": _Kind(answer_named, lambda lookups, id: lookups.answers.load(id), Answer.of),
         "ent": _Kind(entry_named, lambda lookups, id: lookups.entries.load(id), LedgerEntry.of),
         "hold": _Kind(hold_named, lambda lookups, id: lookups.holds.load(id), Hold.of),

@@ -12,6 +12,7 @@ from strawberry import ID
 from domain.units import (
     OWN_CREDITS,
     AccountId,
+    AlertId,
     AnswerId,
     ApiKeyId,
     EntryId,
@@ -73,10 +74,22 @@ def audit_name(audit_id: int) -> ID:
     return _spelled("aud", _number(audit_id))
 
 
+def alert_name(alert_id: AlertId) -> ID:
+    return _spelled("alert", _number(alert_id))
+
+
 def account_named(name: str) -> AccountId | None:
     match _read("acct", name):
         case (account_id,):
             return AccountId(account_id)
+        case _:
+            return None
+
+
+def alert_named(name: str) -> AlertId | None:
+    match _read("alert", name):
+        case (alert_id,):
+            return AlertId(alert_id)
         case _:
             return None
 

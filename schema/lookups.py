@@ -13,6 +13,7 @@ from typing import TypeVar
 from strawberry.dataloader import DataLoader
 
 import resolvers.lookups
+from domain.alerting import KeptAlert
 from domain.answers import Answer, UsageRecord
 from domain.identity import Account
 from domain.keys import ApiKey
@@ -21,6 +22,7 @@ from domain.payments import Payment
 from domain.pricing import Model, Price
 from domain.units import (
     AccountId,
+    AlertId,
     AnswerId,
     ApiKeyId,
     EntryId,
@@ -47,6 +49,10 @@ class Lookups:
     @cached_property
     def accounts(self) -> DataLoader[AccountId, Account | None]:
         return self._gathered(resolvers.lookups.accounts)
+
+    @cached_property
+    def alerts(self) -> DataLoader[AlertId, KeptAlert | None]:
+        return self._gathered(resolvers.lookups.alerts)
 
     @cached_property
     def api_keys(self) -> DataLoader[ApiKeyId, ApiKey | None]:

@@ -8,6 +8,7 @@ import resolvers.models
 import resolvers.payments
 from domain.errors import NotFound
 from domain.units import AccountId, ModelId
+from schema.alerts import AlertMutation
 from schema.asking import AskAIInput, AskAIResult, AskAISuccess
 from schema.canceling import CancelAnswerInput, CancelAnswerResult, CancelAnswerSuccess
 from schema.checkout import (
@@ -47,7 +48,7 @@ from schema.status import StatusMutation
 @strawberry.type(
     description="Changes. Each takes one `input` and returns a success type or a Problem."
 )
-class Mutation(IdentityMutation, KeyMutation, StatusMutation):
+class Mutation(IdentityMutation, KeyMutation, StatusMutation, AlertMutation):
     @strawberry.mutation(
         name="askAI",
         description=(

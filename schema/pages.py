@@ -58,6 +58,7 @@ class Listing:
 
 
 ACCOUNTS: Final = Listing(b"c", 1)
+ALERTS: Final = Listing(b"l", 1)
 ANSWERS: Final = Listing(b"a", 3)
 AUDIT: Final = Listing(b"d", 1)
 ENTRIES: Final = Listing(b"e", 3)

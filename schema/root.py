@@ -10,6 +10,7 @@ from strawberry.schema_directive import StrawberrySchemaDirective
 from strawberry.types.field import StrawberryField
 
 from schema.accounts import Account
+from schema.alerts import SystemAlert
 from schema.answers import Answer
 from schema.holds import Hold
 from schema.keys import ApiKey
@@ -31,7 +32,17 @@ def build(kind: type[Served]) -> Served:
     schema = kind(
         query=Query,
         mutation=Mutation,
-        types=[Account, Answer, ApiKey, Hold, LedgerEntry, Payment, UsageRecord, Auth],
+        types=[
+            Account,
+            Answer,
+            ApiKey,
+            Hold,
+            LedgerEntry,
+            Payment,
+            SystemAlert,
+            UsageRecord,
+            Auth,
+        ],
         subscription=Subscription,
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
         exception_handlers=HANDLERS,

@@ -4,14 +4,17 @@ from collections.abc import AsyncGenerator
 
 import strawberry
 
+import resolvers.alerts
 import resolvers.answers
 import resolvers.balances
 import resolvers.payments
+from schema.alerts import SystemAlert
+from schema.enums import AlertSeverity
 from schema.ids import answer_named, payment_named
 from schema.info import Info
 from schema.lookups import Lookups
 from schema.payments import Payment
-from schema.permissions import CanAsk, CanRead, IsUser
+from schema.permissions import CanAsk, CanRead, IsAdmin, IsUser
 from schema.streaming import AnswerChunk, BalanceChange
 
 
@@ -32,6 +35,13 @@ async def _payment_updated(info: Info, id: strawberry.ID) -> AsyncGenerator[Paym
 async def _balance_changed(info: Info) -> AsyncGenerator[BalanceChange, None]:
     async for change in resolvers.balances.changes(info.context):
         yield BalanceChange.of(change, Lookups(info.context))
+
+
+async def _alert_raised(
+    info: Info, minimum_severity: AlertSeverity = AlertSeverity.INFO
+) -> AsyncGenerator[SystemAlert, None]:
+    async for alert in resolvers.alerts.raised(info.context, minimum_severity):
+        yield SystemAlert.of(alert, Lookups(info.context))
 
 
 @strawberry.type(
@@ -62,4 +72,9 @@ class Subscription:
             "The payment now, and again when its status changes; ends when it is no longer PENDING."
         ),
         permission_classes=[IsUser],
+    )
+    alert_raised: AsyncGenerator[SystemAlert, None] = strawberry.subscription(
+        resolver=_alert_raised,
+        description="New or recurring alerts of at least this severity.",
+        permission_classes=[IsAdmin],
     )

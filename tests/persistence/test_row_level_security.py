@@ -26,6 +26,7 @@ EVERYTHING = (
     *READABLE, "models", "model_prices", "sweep_mark", "sessions",
     "answer_replies", "idempotency_keys", "audit_entries", "alembic_version", "passwords",
     "promised_mails", "mailed_links", "payment_reversals", "payment_events", "alerts",
+    "book_checks",
     "sandbox_charges",
     "runners", "waiting_questions", "cancel_requests",
     "sandbox_charges", "buckets", "outside_identities",
@@ -69,7 +70,7 @@ MAY_CALL = {
     Login.ADMIN: {
         "caller_account_id", "caller_is_admin", "settle_purses_in_sight", "require_admin",
         "post_by_admin", "refund_charge", "save_model", "set_model_price", "suspend_account",
-        "reinstate_account",
+        "reinstate_account", "acknowledge_alert",
         "budget_period_end",
     },
     Login.AUTH: {
@@ -88,7 +89,7 @@ MAY_CALL = {
         "renew_lease", "end_lease", "give_up_lost_answers", "waiting_answers", "keep_question",
         "claim_answers", "hand_back_answer", "withdraw_answer", "request_cancel",
         "look_for_pieces", "answers_followed", "add_pieces", "remove_pieces", "forget_pieces",
-        "purse_moments", "available_credits",
+        "purse_moments", "available_credits", "alerts_revision", "last_book_check",
     },
     Login.PAYMENTS: {
         "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",
@@ -131,6 +132,7 @@ async def test_a_login_without_a_session_reads_what_is_public_and_nothing_else(b
         "payment_reversals": DENIED,
         "payment_events": DENIED,
         "alerts": DENIED,
+        "book_checks": DENIED,
         "sandbox_charges": DENIED,
         "alembic_version": DENIED,
         "passwords": DENIED,
@@ -168,6 +170,7 @@ async def test_the_administrators_login_without_a_session_reads_nothing(bank: Ba
         "payment_reversals": 0,
         "payment_events": 0,
         "alerts": 0,
+        "book_checks": 0,
         "sandbox_charges": DENIED,
         "alembic_version": DENIED,
         "passwords": DENIED,

@@ -47,6 +47,7 @@ from tests.domain.entrance import (
     FakeTokens,
 )
 from tests.outsiders import NoOutsiders
+from tests.schema.alerting import FakeAlertBooks
 from tests.schema.books import FakeBooks
 from tests.schema.keyring import FakeKeyRing
 from tests.schema.office import MOMENT, NOON, FakeAsking, FakeCallers, FakeOffice
@@ -128,10 +129,12 @@ class Shop:
     doors: FakeDoors = field(init=False)
     selling: FakeSelling = field(init=False)
     runs: FakeRuns = field(default_factory=FakeRuns)
+    alerts: FakeAlertBooks = field(init=False)
 
     def __post_init__(self) -> None:
         self.asking = FakeAsking(self.books)
         self.office = FakeOffice(self.books)
+        self.alerts = FakeAlertBooks(self.books)
         self.selling = FakeSelling(self.books)
         self.ring = FakeKeyRing(self.books)
         open_account(self.books, ADA, email="ada@example.test")
@@ -174,6 +177,7 @@ class Shop:
                 FakeStatusOffice(lambda session_id: self.books.sessions[session_id], self._change)
             ),
             paying=self.selling,
+            attending=self.alerts.attending(),
             callers=self.callers,
             points=self.points,
         )
