@@ -41,9 +41,10 @@ class Overdue(Protocol):
         ...
 
     async def settle_purses(self, limit: int) -> int:
-        """Book the expiry of lots past their time, and give back what revoked keys have left.
+        """Book the expiry of lots past their time, and move credits that keys should not keep.
 
-        Returns how many purses that touched.
+        Those are what revoked keys have left, and what an account owes. Returns how many purses
+        that touched.
         """
         ...
 

@@ -57,10 +57,11 @@ class PostgresAnswers:
         ]
 
     async def settle_purses(self, limit: int) -> int:
-        """Book the expiry of lots past their time, and give back what revoked keys have left."""
-        settled = await self.pool.fetchval("SELECT tallystick.settle_due_purses($1)", limit)
-        emptied = await self.pool.fetchval("SELECT tallystick.empty_revoked_keys($1)", limit)
-        return int(settled) + int(emptied)
+        """See the port; each function is a commit of its own, and locks what it touches only."""
+        settled: int = await self.pool.fetchval("SELECT tallystick.settle_due_purses($1)", limit)
+        emptied: int = await self.pool.fetchval("SELECT tallystick.empty_revoked_keys($1)", limit)
+        collected: int = await self.pool.fetchval("SELECT tallystick.collect_owed($1)", limit)
+        return settled + emptied + collected
 
     async def ensure_partitions(self, now: datetime) -> int:
         """Make the partitions of the quarter ahead; returns how many were missing."""

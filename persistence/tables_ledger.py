@@ -34,6 +34,7 @@ class BalanceRow(SQLModel, table=True):
     __table_args__ = (
         account_exists("balances"),
         CheckConstraint("total >= held", name="balances_available_is_never_negative"),
+        Index("balances_that_owe", "account_id", postgresql_where=text("owed > 0")),
         {"schema": SCHEMA, "postgresql_with": {"fillfactor": 50}},
     )
 

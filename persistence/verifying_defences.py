@@ -70,7 +70,7 @@ _FUNCTIONS: Final = {
         "take_hold", "end_hold", "apply", "apply_carefully", "due_holds", "settle_due_purses",
         "find_answer", "forget_texts", "ensure_partitions", "keep_reply", "find_reply",
         "forget_replies",
-        "empty_revoked_keys",
+        "empty_revoked_keys", "collect_owed",
         "renew_lease", "end_lease", "give_up_lost_answers", "waiting_answers", "keep_question",
         "claim_answers", "hand_back_answer", "withdraw_answer", "request_cancel",
         "look_for_pieces", "answers_followed", "add_pieces", "remove_pieces", "forget_pieces",

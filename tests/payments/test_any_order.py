@@ -1,8 +1,8 @@
 """Whatever happens at a provider, and however its messages come: credits in are the money kept.
 
-Hypothesis makes up what happens (payments, refunds, disputes, spending), in which order messages
-arrive, which of them twice or at once, and where this process crashes: before it has settled, after
-it has settled but before it could say so, or while its connection is being killed.
+Hypothesis makes up what happens (payments, refunds, disputes, spending, credits moved to a key), in
+which order messages arrive, which of them twice or at once, and where this process crashes: before
+it has settled, after it has settled but before it could say so, or while its connection is killed.
 """
 
 import asyncio
@@ -17,11 +17,15 @@ from hypothesis import strategies as st
 
 from domain.charging import Heard, Settled
 from domain.errors import InsufficientCredits, Unavailable
+from domain.keys import KeyFunding
+from domain.ledger import Once
 from domain.payments import Payment, Settlement
+from domain.units import Microcredits
 from persistence.payments import PostgresPayments
 from tests.payments.sides import PaystackSide, Side, StripeSide, Truth
 from tests.payments.store import PACK, PAYSTACK, STRIPE, Sale, Store, open_store
 from tests.persistence.bank import Bank, open_bank
+from tests.persistence.programs import make_program
 
 KILL = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -49,6 +53,7 @@ class Step(StrEnum):
     DISPUTE_WON = "dispute won"
     DISPUTE_LOST = "dispute lost"
     SPEND = "spend"
+    MOVE = "move to a key"
     DELIVER = "deliver"
     POLL = "poll"
 
@@ -148,6 +153,7 @@ async def _play(
 ) -> None:
     store = world.store
     sale = await _sale(store, is_stripe=is_stripe)
+    program = await make_program(store.bank, sale.customer, funding=KeyFunding.OWN)
     truth = Truth(sale.payment.price.minor)
     side: Side = (StripeSide if is_stripe else PaystackSide)(store, sale, truth)
     waiting: list[bytes] = []
@@ -157,6 +163,14 @@ async def _play(
             await _deliver(side, waiting, order[number % len(order)])
         elif step is Step.SPEND:
             spent += await _spend(sale, size)
+        elif step is Step.MOVE:
+            with suppress(InsufficientCredits):
+                await store.bank.key_ring.fund(
+                    sale.customer.session_id,
+                    program.id,
+                    Microcredits(size),
+                    Once.of("f", str(number)),
+                )
         elif step is Step.POLL:
             # Whoever looks may meet a connection that was killed, as anybody may.
             with suppress(Unavailable):
@@ -168,7 +182,9 @@ async def _play(
         await _deliver(side, waiting, order[len(waiting) % len(order)])
 
     total, owed = await sale.balance()
-    assert total - owed + spent == truth.credits_due(PACK.total), (truth, steps)
+    moved = (await store.bank.books.balances(sale.customer.reader, [program.purse]))[program.purse]
+    assert total + moved.total - owed + spent == truth.credits_due(PACK.total), (truth, steps)
+    assert not (owed and moved.total), "a key keeps credits that are owed"
 
 
 async def _sale(store: Store, *, is_stripe: bool) -> Sale:
