@@ -42,6 +42,7 @@ from domain.price_book import FreshPrices
 from domain.queueing import Queueing
 from domain.recharging import Recharging
 from domain.running import Running
+from domain.summarizing import Summarizing
 from domain.sweeping import Sweeping
 from persistence import reaching
 from persistence.allowing import PostgresBuckets
@@ -296,6 +297,7 @@ def _services(
     return Services(
         offer=replace(doors.signing_in.offer, payment_providers=tuple(tills.paying.processors)),
         books=books.reads,
+        summarizing=Summarizing(books.reads, CLOCK),
         asking=answering.asking,
         canceling=answering.canceling,
         keys=KeyKeeping(

@@ -54,12 +54,17 @@ class Engines:
         await self.admin.dispose()
 
     @asynccontextmanager
-    async def reading(self, reader: Reader) -> AsyncIterator[AsyncSession]:
+    async def reading(
+        self, reader: Reader, *, in_one_snapshot: bool = False
+    ) -> AsyncIterator[AsyncSession]:
         """A transaction on the reader's behalf, which sees what is the reader's.
 
-        Raises Unavailable when the database is away or too slow.
+        In one snapshot, all its statements see the books as of one moment. Raises Unavailable when
+        the database is away or too slow.
         """
         engine = self.admin if reader.as_admin else self.user
+        if in_one_snapshot:
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
         async with (
             _acting(engine, reader.session_id) as connection,
             AsyncSession(connection) as session,

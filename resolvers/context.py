@@ -25,6 +25,7 @@ from domain.recharging import Recharging
 from domain.refreshing import Refreshing
 from domain.reporting import Books, Reader
 from domain.signing_in import SigningIn
+from domain.summarizing import Summarizing
 from domain.suspending import Suspending
 from domain.units import OWN_CREDITS, AnswerId, PaymentId
 
@@ -83,6 +84,7 @@ class Services:
 
     offer: Offer
     books: Books
+    summarizing: Summarizing
     asking: Asks
     canceling: Cancels
     following: Following

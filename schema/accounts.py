@@ -10,15 +10,17 @@ import resolvers.ledger
 import resolvers.lookups
 import resolvers.payments
 import resolvers.usage
+import resolvers.usage_summaries
 import schema.balances
 import schema.keys
 import schema.ledger
 import schema.payments
 import schema.usage
+import schema.usage_summary
 from domain import identity
 from domain.units import AccountId, PurseId
-from schema.enums import AccountStatus, Role
-from schema.filters import LedgerFilter, UsageFilter
+from schema.enums import AccountStatus, Role, TimeBucket
+from schema.filters import LedgerFilter, TimeRange, UsageFilter
 from schema.ids import account_name
 from schema.lazy import (
     LazyApiKey,
@@ -26,6 +28,7 @@ from schema.lazy import (
     LazyLedgerConnection,
     LazyPaymentConnection,
     LazyUsageConnection,
+    LazyUsageSummary,
 )
 from schema.lookups import Lookups
 from schema.nodes import Node
@@ -83,6 +86,23 @@ class Account(Node):
             self.lookups.context, self.account_id, wanted, request
         )
         return schema.usage.UsageConnection.of(Read(page, request, USAGE), self.lookups)
+
+    @strawberry.field
+    def usage_summary(
+        self,
+        range: TimeRange,
+        bucket: TimeBucket = TimeBucket.DAY,
+        time_zone: str = "UTC",
+        filter: UsageFilter | None = strawberry.UNSET,
+    ) -> LazyUsageSummary:
+        series = schema.usage_summary.series_of(range, bucket, time_zone)
+        wanted = UsageFilter.of(filter)
+        return schema.usage_summary.summary(
+            lambda context: resolvers.usage_summaries.of_account(
+                context, self.account_id, series, wanted
+            ),
+            self.lookups,
+        )
 
     @strawberry.field(permission_classes=[IsUser])
     async def api_keys(self) -> list[LazyApiKey] | None:

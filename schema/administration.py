@@ -9,14 +9,16 @@ import resolvers.ledger
 import resolvers.models
 import resolvers.payments
 import resolvers.usage
+import resolvers.usage_summaries
 from schema.accounts import Account, AccountConnection
 from schema.alerts import AlertConnection
 from schema.answers import AnswerConnection
 from schema.auditing import AuditConnection
-from schema.enums import AnswerStatus, HoldStatus, PaymentStatus
+from schema.enums import AnswerStatus, HoldStatus, PaymentStatus, TimeBucket
 from schema.filters import (
     AccountFilter,
     LedgerFilter,
+    TimeRange,
     UsageFilter,
     wanted_answers,
     wanted_holds,
@@ -42,6 +44,7 @@ from schema.pages import (
 )
 from schema.payments import PaymentConnection
 from schema.usage import UsageConnection
+from schema.usage_summary import UsageSummary, series_of, summary
 
 
 @strawberry.type(description="Reads across all accounts.")
@@ -81,6 +84,20 @@ class Admin:
             self.lookups.context, UsageFilter.of(filter), request
         )
         return UsageConnection.of(Read(page, request, USAGE), self.lookups)
+
+    @strawberry.field
+    def usage_summary(
+        self,
+        range: TimeRange,
+        bucket: TimeBucket = TimeBucket.DAY,
+        time_zone: str = "UTC",
+        filter: UsageFilter | None = strawberry.UNSET,
+    ) -> UsageSummary:
+        series, wanted = series_of(range, bucket, time_zone), UsageFilter.of(filter)
+        return summary(
+            lambda context: resolvers.usage_summaries.of_everybody(context, series, wanted),
+            self.lookups,
+        )
 
     @strawberry.field
     async def ledger(

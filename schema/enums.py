@@ -11,6 +11,7 @@ from strawberry.types.enum import has_enum_definition
 from domain.alerting import AlertKind, AlertSeverity
 from domain.answers import AnswerStatus, FinishReason, UsageOutcome
 from domain.budgets import BudgetPeriod
+from domain.calendars import TimeBucket
 from domain.errors import ProblemCode, ProviderFailure
 from domain.identity import AccountStatus, Role, Scope
 from domain.keys import KeyFunding, KeyStatus
@@ -41,6 +42,7 @@ __all__ = [
     "Role",
     "Scope",
     "SignInMethod",
+    "TimeBucket",
     "UsageOutcome",
 ]
 
@@ -139,6 +141,7 @@ _describe(
     CANCELED="Stopped by the caller.",
     REFUSED="Turned away before any provider call (credits, budget). Charged zero.",
 )
+_describe(TimeBucket, "TimeBucket", "Width of one point of a time series.")
 _describe(
     EntryKind,
     "LedgerEntryKind",

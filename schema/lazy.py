@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from schema.ledger import LedgerConnection, LedgerEntry
     from schema.payments import Payment, PaymentConnection
     from schema.usage import UsageConnection, UsageRecord
+    from schema.usage_summary import UsageSummary
 
 LazyAccount: TypeAlias = Annotated["Account", strawberry.lazy("schema.accounts")]
 LazyAnswer: TypeAlias = Annotated["Answer", strawberry.lazy("schema.answers")]
@@ -28,3 +29,4 @@ LazyPaymentConnection: TypeAlias = Annotated[
 ]
 LazyUsageRecord: TypeAlias = Annotated["UsageRecord", strawberry.lazy("schema.usage")]
 LazyUsageConnection: TypeAlias = Annotated["UsageConnection", strawberry.lazy("schema.usage")]
+LazyUsageSummary: TypeAlias = Annotated["UsageSummary", strawberry.lazy("schema.usage_summary")]

@@ -1,5 +1,7 @@
 """Everything that can be read."""
 
+from typing import Annotated
+
 import strawberry
 
 import resolvers.answers
@@ -9,11 +11,12 @@ import resolvers.models
 import resolvers.payments
 import resolvers.service
 import resolvers.usage
+import resolvers.usage_summaries
 from schema.administration import Admin
 from schema.answers import Answer, AnswerConnection
 from schema.balances import Balance
-from schema.enums import AnswerStatus, HoldStatus
-from schema.filters import LedgerFilter, UsageFilter, wanted_answers, wanted_holds
+from schema.enums import AnswerStatus, HoldStatus, TimeBucket
+from schema.filters import LedgerFilter, TimeRange, UsageFilter, wanted_answers, wanted_holds
 from schema.finding import find
 from schema.holds import HoldConnection
 from schema.ids import answer_named, payment_named
@@ -29,6 +32,7 @@ from schema.permissions import CanRead, IsAdmin, IsPublic, IsUser
 from schema.service import RateLimit, ServiceInfo
 from schema.sessions import Viewer
 from schema.usage import UsageConnection
+from schema.usage_summary import UsageSummary, series_of, summary
 
 
 @strawberry.type(description="Reads. Nothing here changes anything.")
@@ -75,6 +79,26 @@ class Query:
         request = USAGE.request(first, after)
         page = await resolvers.usage.own(info.context, UsageFilter.of(filter), request)
         return UsageConnection.of(Read(page, request, USAGE), Lookups(info.context))
+
+    @strawberry.field(
+        description="Totals, a time series and breakdowns over the same records as `usage`.",
+        permission_classes=[CanRead],
+    )
+    def usage_summary(
+        self,
+        info: Info,
+        range: TimeRange,
+        bucket: TimeBucket = TimeBucket.DAY,
+        time_zone: Annotated[
+            str, strawberry.argument(description="IANA zone in which days and months begin.")
+        ] = "UTC",
+        filter: UsageFilter | None = strawberry.UNSET,
+    ) -> UsageSummary | None:
+        series, wanted = series_of(range, bucket, time_zone), UsageFilter.of(filter)
+        return summary(
+            lambda context: resolvers.usage_summaries.own(context, series, wanted),
+            Lookups(info.context),
+        )
 
     @strawberry.field(
         description="The ledger: every change of a balance, never edited or deleted.",

@@ -26,6 +26,7 @@ from domain.reporting import (
     UsageFilter,
 )
 from domain.running import time_of
+from domain.summarizing import LatencySections, Part, Sections, SummaryWanted
 from domain.units import (
     AccountId,
     AnswerId,
@@ -39,6 +40,7 @@ from domain.units import (
     PurseId,
     UsageId,
 )
+from tests.schema.summing import grouped, latencies_of, sums_of
 
 Name = TypeVar("Name")
 Item = TypeVar("Item")
@@ -135,7 +137,10 @@ class FakeBooks:
     async def usage_page(
         self, reader: Reader, wanted: UsageFilter, page: PageRequest
     ) -> Page[UsageRecord]:
-        matching = (
+        return self._page("usage_page", self._records(wanted), reader, page)
+
+    def _records(self, wanted: UsageFilter) -> Iterable[UsageRecord]:
+        return (
             record
             for record in _of(wanted.account_id, self.kept_records.values())
             if wanted.model_id in {None, record.model_id}
@@ -143,7 +148,6 @@ class FakeBooks:
             and _is_within(wanted.span, record.id)
             and (wanted.outcomes is None or record.outcome in wanted.outcomes)
         )
-        return self._page("usage_page", matching, reader, page)
 
     async def entry_page(
         self, reader: Reader, wanted: EntryFilter, page: PageRequest
@@ -184,6 +188,33 @@ class FakeBooks:
             if wanted.statuses is None or payment.status in wanted.statuses
         )
         return self._page("payment_page", matching, reader, page)
+
+    async def usage_sums(
+        self, reader: Reader, wanted: SummaryWanted, parts: Sequence[Part]
+    ) -> Sections:
+        self.reads["usage_sums"] += 1
+        seen = self._summed(reader, wanted)
+        return {
+            part: {group: sums_of(records) for group, records in grouped(seen, wanted, part)}
+            for part in parts
+        }
+
+    async def usage_latencies(
+        self, reader: Reader, wanted: SummaryWanted, parts: Sequence[Part]
+    ) -> LatencySections:
+        self.reads["usage_latencies"] += 1
+        seen = self._summed(reader, wanted)
+        return {
+            part: {group: latencies_of(records) for group, records in grouped(seen, wanted, part)}
+            for part in parts
+        }
+
+    def _summed(self, reader: Reader, wanted: SummaryWanted) -> list[UsageRecord]:
+        return [
+            record
+            for record in self._records(wanted.filter)
+            if reader.as_admin or record.id.purse.account_id == self.sessions[reader.session_id]
+        ]
 
     async def account_page(
         self, reader: Reader, wanted: AccountFilter, page: PageRequest

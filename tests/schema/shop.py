@@ -21,6 +21,7 @@ from domain.pricing import Model, Price
 from domain.recharging import Recharging
 from domain.refreshing import Refreshing
 from domain.signing_in import SigningIn
+from domain.summarizing import Summarizing
 from domain.suspending import Suspending
 from domain.units import (
     OWN_CREDITS,
@@ -149,6 +150,7 @@ class Shop:
         services = Services(
             offer=OFFER,
             books=self.books,
+            summarizing=Summarizing(self.books, Noon()),
             asking=self.asking,
             canceling=self.asking,
             following=following(self.books, self.runs),

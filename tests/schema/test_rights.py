@@ -48,6 +48,7 @@ ROOTS = {
     "{ rateLimit { cost } }": EVERYBODY,
     "{ balance { available } }": READS,
     "{ usage { nodes { id } } }": READS,
+    '{ usageSummary(range: { from: "2026-01-01T00:00:00Z" }) { __typename } }': READS,
     "{ ledger { nodes { id } } }": READS,
     "{ holds { nodes { id } } }": READS,
     '{ answer(id: "x") { id } }': READS,
