@@ -1,5 +1,6 @@
 """What the operator decides, read once from the environment; docs/configuration.md explains it."""
 
+import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -20,6 +21,7 @@ from app.issuer_settings import IssuerSettings
 from app.mirror_settings import MirrorSettings
 from app.origins import origin_written
 from app.payment_settings import PaymentSettings
+from app.secret_files import files_of
 from domain.errors import TallystickError
 from domain.money import parse_credits
 from domain.units import MICROCREDITS_PER_CREDIT, Microcredits
@@ -50,6 +52,8 @@ class Settings(EntranceSettings, IssuerSettings, PaymentSettings, MirrorSettings
     """Every setting, by its name in the environment in lower case. Empty means left out."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    secrets_dir: Path | None = None
 
     database_url: SecretStr | None = None
     database_pool_size: int = Field(default=10, ge=1, le=200)
@@ -125,11 +129,16 @@ class Settings(EntranceSettings, IssuerSettings, PaymentSettings, MirrorSettings
     def read(cls, **given: object) -> Self:
         """The environment's settings, with those given on the command line in their place.
 
+        What neither says may be a file of SECRETS_DIR.
         Raises UnsafeSettings, which names each setting that is wrong but never its value.
         """
         known = {name: value for name, value in given.items() if value is not None}
         try:
-            return cls.model_validate(known)
+            files = files_of(cls.model_fields, os.environ)
+        except ValueError as error:
+            raise UnsafeSettings(str(error)) from None
+        try:
+            return cls.model_validate({**files, **known})
         except ValidationError as error:
             raise UnsafeSettings("\n".join(map(_told, error.errors()))) from None
 

@@ -1,5 +1,7 @@
 """Settings come from the environment, and the command line counts more."""
 
+from pathlib import Path
+
 import pytest
 
 from app.safety import demo_mode_of
@@ -34,6 +36,43 @@ def test_lists_are_words_and_amounts_are_exact() -> None:
 
     assert settings.trusted_proxies == ("10.0.0.1", "10.0.0.2")
     assert settings.sign_up_credits == 1
+
+
+def test_settings_may_be_files_of_a_folder_and_the_environment_counts_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "TALLYSTICK_SECRET").write_text("a secret out of a file, long enough to be one\n")
+    (tmp_path / "ai_api_key").write_text("of the file")
+    (tmp_path / "postgres_password").write_text("of others")
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("AI_API_KEY", "of the environment")
+
+    settings = Settings.read()
+
+    assert settings.tallystick_secret is not None
+    assert settings.ai_api_key is not None
+    assert settings.tallystick_secret.get_secret_value().endswith("long enough to be one")
+    assert settings.ai_api_key.get_secret_value() == "of the environment"
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_an_empty_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path / "nothing"))
+
+    assert Settings.read().tallystick_secret is None
+
+
+def test_a_secret_that_is_no_text_or_cannot_be_read_is_told_without_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ai_api_key").write_bytes(b"hunter2\xff")
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+
+    with pytest.raises(UnsafeSettings, match=r"SECRETS_DIR: .* is not text") as refused:
+        Settings.read()
+
+    assert "hunter2" not in str(refused.value)
 
 
 def test_secrets_are_not_shown() -> None:
