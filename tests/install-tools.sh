@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# Installs what tests need from the machine: make, and node, npm and Chromium for the browser tests.
+# Installs what tests need from the machine: make; node, npm and Chromium for the browser tests;
+# nginx for the one that serves behind it.
 #
 # Does nothing where all of it is there, and installs only as root on Debian or Ubuntu. Elsewhere
 # it says what is missing, and the tests concerned are skipped with that reason; with CI=true they
 # fail instead.
 set -euo pipefail
 
-declare -A package_of=([make]=make [node]=nodejs [npm]=npm [chromium]=chromium)
+declare -A package_of=(
+    [make]=make [node]=nodejs [npm]=npm [chromium]=chromium [nginx]=nginx-light
+)
 missing=()
-for program in make node npm chromium; do
+for program in "${!package_of[@]}"; do
     command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
 done
 # Debian splits ensurepip from Python; without it there is no virtual environment.

@@ -12,7 +12,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
+from app import server
 from app.cli import cli
 from app.health import Health
 from app.settings import Settings
@@ -82,6 +84,12 @@ COMPOSED = Composition.model_validate(
 )
 SERVICES = COMPOSED.services
 OURS = {name: service for name, service in SERVICES.items() if name != "postgres"}
+
+
+def default(setting: str) -> float:
+    value = Settings.model_fields[setting].default
+    assert isinstance(value, int | float)
+    return value
 
 
 def test_the_image_runs_as_a_user_without_rights_who_has_a_number() -> None:
@@ -255,3 +263,48 @@ def test_what_is_prepared_are_settings_that_are_accepted(
         f"postgresql://tallystick:{password}@postgres:5432/tallystick"
     )
     assert settings.tallystick_secret is not None
+
+
+def test_every_setting_that_the_page_names_exists() -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    named = {
+        name
+        for code in re.findall(r"`([^`\n]+)`", page)
+        for name in re.findall(r"\b[A-Z]+_[A-Z_]+\b", code)
+    }
+    of_others = {"SOURCE_DATE_EPOCH"}
+
+    assert {name for name in named if name.lower() not in Settings.model_fields} == of_others
+    assert len(named) > 20
+
+
+def test_the_proxies_allow_what_the_server_allows() -> None:
+    keeps_seconds = server.config(_unserved).timeout_keep_alive
+    nginx = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+    caddy = (ROOT / "deploy" / "Caddyfile").read_text(encoding="utf-8")
+
+    def number(pattern: str, text: str) -> int:
+        found = re.search(pattern, text)
+        assert found is not None, pattern
+        return int(found[1])
+
+    assert number(r"client_max_body_size (\d+)m;", nginx) > default("gateway_body_mib")
+    assert number(r"max_size (\d+)MiB", caddy) > default("gateway_body_mib")
+    assert number(r"keepalive_timeout (\d+)s;", nginx) < keeps_seconds
+    assert number(r"keepalive (\d+)s", caddy) < keeps_seconds
+    assert number(r"proxy_read_timeout +(\d+)s;", nginx) > default("ai_timeout_seconds") + 30
+
+
+async def _unserved(scope: Scope, receive: Receive, send: Send) -> None:
+    raise AssertionError("nobody is served")
+
+
+def test_the_unit_starts_what_exists_and_leaves_it_the_time_to_stop() -> None:
+    unit = (ROOT / "deploy" / "tallystick.service").read_text(encoding="utf-8")
+    commands = re.findall(r"^Exec\w+=\S+/tallystick (\w+)", unit, re.MULTILINE)
+    stops = re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
+
+    assert commands == ["migrate", "serve"]
+    assert stops is not None
+    assert int(stops[1]) >= default("shutdown_seconds") + BOOKED_WITHIN_SECONDS
+    assert "KillMode=mixed" in unit

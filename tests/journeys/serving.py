@@ -20,12 +20,14 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[tuple[str, int]]:
+async def serving(
+    app: ASGIApp, *, trusted_proxies: list[str] | None = None
+) -> AsyncIterator[tuple[str, int]]:
     """Where an application is served meanwhile; connections left over are cut in the end."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        config = server.config(app)
+        config = server.config(app, trusted_proxies=trusted_proxies)
         config.lifespan = "off"
         config.timeout_graceful_shutdown = 1
         running = _Server(config)

@@ -41,7 +41,7 @@ async def tls_front(
     front = Front(url="", authority=Path())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if folder is not None:
-        front.authority, key = _certificate(folder, named)
+        front.authority, key = certificate_for(folder, named)
         context.load_cert_chain(front.authority, key)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -102,7 +102,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             await writer.drain()
 
 
-def _certificate(folder: Path, named: str) -> tuple[Path, Path]:
+def certificate_for(folder: Path, named: str) -> tuple[Path, Path]:
     """A certificate that vouches for itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a database")])
