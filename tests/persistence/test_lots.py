@@ -1,19 +1,21 @@
 """Lots: which credits are spent first, when they lapse, and what holds them back."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
 from domain.errors import InsufficientCredits
-from domain.ledger import Credit, Debit, EntryKind, Once, Posted
+from domain.ledger import Credit, Debit, EntryKind, HoldEnded, Once, Posted
 from domain.sweeping import Sweeping
-from domain.units import EntryId, Microcredits, Moment, PurseId
+from domain.units import EntryId, HoldId, Microcredits, Moment, PurseId
 from persistence.answers import PostgresAnswers
 from persistence.pools import pool_of
 from persistence.roles import Login, url_of
 from persistence.verifying import verify
-from tests.persistence.bank import Bank
+from tests.persistence.bank import ANSWERED, Bank
 
 NEXT_YEAR = datetime(2200, 1, 1, tzinfo=UTC)
 THE_YEAR_AFTER = datetime(2201, 1, 1, tzinfo=UTC)
@@ -100,6 +102,29 @@ async def test_a_hold_taken_later_does_not_keep_credits_from_lapsing(bank: Bank)
     assert await settled(bank, purse) == 10
 
 
+async def test_what_lapsed_under_a_hold_is_not_held_anew_by_who_comes_with_its_end(
+    bank: Bank,
+) -> None:
+    purse = (await bank.customer()).purse
+    lapsing = await grant(bank, purse, 30, lapses=NEXT_YEAR)
+    await grant(bank, purse, 4)
+    taken = await bank.ask(purse, 30)
+    await lapse(bank, lapsing.entry_id)
+
+    refused, fitting = await in_the_batch_of_its_end(bank, taken.hold_id, 5, 4)
+
+    assert isinstance(refused, InsufficientCredits)
+    assert refused.available == 4
+    assert fitting is None
+    assert await kinds(bank, purse) == [
+        ("RECHARGE", 30),
+        ("RECHARGE", 4),
+        ("CHARGE", -10),
+        ("EXPIRY", -20),
+    ]
+    assert (await verify(bank.url)).is_clean
+
+
 async def test_what_is_owed_is_repaid_from_the_next_credits(bank: Bank) -> None:
     purse = (await bank.customer()).purse
     await grant(bank, purse, 10)
@@ -122,6 +147,23 @@ async def test_what_is_owed_is_collected_from_what_a_hold_gives_back(bank: Bank)
 
     assert (owing.balance.total, owing.balance.owed) == (30, 25)
     assert await settled(bank, purse) == 5
+
+
+async def test_what_is_owed_is_not_held_anew_by_who_comes_with_the_end_of_a_hold(
+    bank: Bank,
+) -> None:
+    purse = (await bank.customer()).purse
+    await grant(bank, purse, 40)
+    taken = await bank.ask(purse, 40)
+    await debit(bank, purse, 25, may_owe=True)
+
+    refused, fitting = await in_the_batch_of_its_end(bank, taken.hold_id, 6, 5)
+
+    assert isinstance(refused, InsufficientCredits)
+    assert refused.available == 5
+    assert fitting is None
+    assert await kinds(bank, purse) == [("RECHARGE", 40), ("CHARGE", -10), ("CHARGEBACK", -25)]
+    assert (await verify(bank.url)).is_clean
 
 
 async def test_credits_taken_back_come_from_their_own_lot_first(bank: Bank) -> None:
@@ -202,6 +244,31 @@ async def test_the_sweep_ends_holds_whose_time_is_over(bank: Bank, deployment_se
     expired = await bank.ledger.expire(over.hold_id)
     assert expired.replayed
     assert (captured.balance.total, captured.balance.held) == (25, 0)
+
+
+async def test_holds_taken_since_the_clock_was_set_back_are_swept_too(
+    bank: Bank, deployment_secret: str
+) -> None:
+    purse = (await bank.customer(30)).purse
+    in_an_hour = (await bank.ask(purse, 10)).hold_id.moment + 3_600_000_000
+    await bank.owner.execute("UPDATE tallystick.sweep_mark SET moment = $1", in_an_hour)
+    over = await bank.ask(purse, 10, lasts_seconds=0)
+
+    swept = await sweep(bank, deployment_secret)
+
+    assert swept == 1
+    assert (await bank.ledger.expire(over.hold_id)).replayed
+    assert (await verify(bank.url)).is_clean
+
+
+async def in_the_batch_of_its_end(bank: Bank, ending: HoldId, *wanted: int) -> Sequence[object]:
+    """Capture 10 of a hold and take others, all in one batch: it gathers while a first is sent."""
+    first = hold(bank, (await bank.customer(1)).purse, 1)
+    capture = bank.ledger.capture(ending, Microcredits(10), ANSWERED)
+    holds = (hold(bank, ending.purse, amount) for amount in wanted)
+    _, ended, *held = await asyncio.gather(first, capture, *holds, return_exceptions=True)
+    assert isinstance(ended, HoldEnded)
+    return held
 
 
 async def grant(

@@ -167,6 +167,30 @@ async def test_what_was_spent_already_is_owed_and_repaid_first(bank: Bank) -> No
     assert (await verify(bank.url)).is_clean
 
 
+async def test_what_was_spent_is_owed_no_more_once_a_dispute_is_won_however_late(
+    bank: Bank,
+) -> None:
+    ada = await buyer(bank, pack=replace(PACK, valid_days=30))
+    await ada.is_told()
+    await bank.answer(ada.customer.purse, held=700, charged=700)
+    await ada.is_told(dispute(500))
+    # As if they had been bought a month before they were taken.
+    await bank.owner.execute(
+        "UPDATE tallystick.payments SET taken_at = taken_at + interval '31 days'"
+    )
+
+    await ada.is_told(dispute(500, ReversalState.WON))
+
+    assert await ada.balance() == (0, 0)
+    assert (await ada.lines())[2:] == [
+        ("CHARGEBACK", -400),
+        ("CHARGEBACK", 1_100),
+        ("CHARGEBACK", -700),
+        ("EXPIRY", -400),
+    ]
+    assert (await verify(bank.url)).is_clean
+
+
 async def test_nothing_to_take_is_all_owed_and_writes_no_line(bank: Bank) -> None:
     ada = await buyer(bank)
     await ada.is_told()
