@@ -73,18 +73,23 @@ END: Final = AnswerEnd(
 SEED: Final = """
 INSERT INTO tallystick.accounts (id) SELECT g FROM generate_series(1, 10000) g;
 INSERT INTO tallystick.balances (account_id, moment) SELECT g, 1 FROM generate_series(1, 10000) g;
-SELECT tallystick.post_credit(g, 0, 'RECHARGE', 1000000000000000, false, NULL)
+SELECT tallystick.post_credit(g, 0, 'SIGN_UP_GRANT', 1000000000000000, false, NULL)
   FROM generate_series(1, 10000) g;
+SELECT tallystick.put_model('model', 'Model', 'Nobody', 'model', 1000, 100, true, true);
+INSERT INTO tallystick.model_prices
+       (model_id, input_per_1k, cached_input_per_1k, output_per_1k, per_request)
+VALUES ('model', 100, 100, 100, 0);
 VACUUM ANALYZE;
 """
 GROW: Final = """
 WITH moved AS (
   INSERT INTO tallystick.entries
          (account_id, moment, key_number, seq, kind, amount, total_after)
-  SELECT b.account_id, b.moment + g, 0, b.entries + g, 'ADJUSTMENT',
-         CASE g % 2 WHEN 1 THEN -1 ELSE 1 END, b.total - g % 2
+  SELECT b.account_id, b.moment + g, 0, b.entries + g, 'CHARGEBACK', -1, b.total - g
     FROM tallystick.balances b, generate_series(1, $1::bigint) g)
-UPDATE tallystick.balances SET moment = moment + $1::bigint, entries = entries + $1::bigint
+UPDATE tallystick.balances
+   SET moment = moment + $1::bigint, entries = entries + $1::bigint, total = total - $1::bigint,
+       unattributed = unattributed + $1::bigint
 """
 
 Turn = Callable[[bool], Awaitable[int]]

@@ -217,14 +217,30 @@ SELECT format('holds (%s, %s, %s)', h.account_id, h.moment, h.key_number),
         "A usage record is of an attempt at an answer, right after its end, or of a refusal.",
         """
 SELECT format('usage_records (%s, %s, %s)', u.account_id, u.moment, u.key_number),
-       format('%s, attempt %s of the answer of %s, which ended at %s', u.outcome, u.attempt,
-              coalesce(u.answer_moment::text, 'no moment'),
-              coalesce(h.ended_moment::text, 'no moment'))
+       format('%s, attempt %s of the answer of %s, which ended at %s, with model, price and key %s',
+              u.outcome, u.attempt, coalesce(u.answer_moment::text, 'no moment'),
+              coalesce(h.ended_moment::text, 'no moment'),
+              (u.model_id, u.price_id, u.api_key_number))
   FROM usage_records u
   LEFT JOIN holds h ON h.account_id = u.account_id AND h.moment = u.answer_moment
                    AND h.key_number = u.key_number
  WHERE CASE WHEN u.answer_moment IS NULL THEN u.outcome <> 'REFUSED'
-            ELSE h.ended_moment + u.attempt IS DISTINCT FROM u.moment END""",
+            ELSE h.ended_moment + u.attempt IS DISTINCT FROM u.moment
+              OR (u.model_id, u.price_id, u.api_key_number)
+                 IS DISTINCT FROM (h.model_id, h.price_id, h.api_key_number) END""",
+    ),
+    Rule(
+        "Nothing is charged beyond what its tokens cost at the price it was asked for.",
+        """
+SELECT format('usage_records (%s, %s, %s)', account_id, moment, key_number),
+       format('charged %s, at price %s of %s tokens in and %s out', u.charged,
+              coalesce(p.id::text, 'none'), u.input_tokens, u.output_tokens)
+  FROM usage_records u
+  LEFT JOIN model_prices p ON p.id = u.price_id AND p.model_id = u.model_id
+ WHERE u.charged > 0 AND u.charged > coalesce(p.per_request + div(
+         (u.input_tokens - u.cached_input_tokens)::numeric * p.input_per_1k
+         + u.cached_input_tokens::numeric * p.cached_input_per_1k
+         + u.output_tokens::numeric * p.output_per_1k + 999, 1000), 0)""",
     ),
     Rule(
         "Only what was delivered is charged.",
@@ -289,4 +305,41 @@ SELECT format('entries (%s, %s, %s)', r.account_id, r.reverses_moment, r.key_num
     ),
 )
 
-RULES: Final = (*_BALANCES, *_HOLDS, *_LOTS, *_USAGE, *_KEYS, *PAYMENTS, *API_KEYS)
+_ORIGINS: Final = (
+    Rule(
+        "What was recharged, adjusted, refunded or moved was asked for by a key.",
+        """
+SELECT format('entries (%s, %s, %s)', account_id, moment, key_number),
+       format('%s of %s by no key', kind, amount)
+  FROM entries e
+ WHERE (kind IN ('RECHARGE', 'ADJUSTMENT', 'REFUND') OR (kind = 'TRANSFER' AND amount < 0))
+   AND NOT EXISTS (SELECT FROM idempotency_keys k WHERE k.account_id = e.account_id
+                      AND k.moment = e.moment AND k.key_number = e.key_number)""",
+    ),
+    Rule(
+        "What moves between an account and its keys is neither more nor less on the other side.",
+        """
+SELECT format('accounts (%s)', account_id), format('what was moved adds up to %s', sum(amount))
+  FROM entries WHERE kind = 'TRANSFER' GROUP BY account_id HAVING sum(amount) <> 0""",
+    ),
+    Rule(
+        "An account is given its sign-up credits once.",
+        """
+SELECT format('accounts (%s)', account_id), format('%s of them', count(*))
+  FROM entries WHERE kind = 'SIGN_UP_GRANT' GROUP BY account_id HAVING count(*) > 1""",
+    ),
+    Rule(
+        "Only credits whose time is over have expired.",
+        """
+SELECT format('balances (%s, %s)', account_id, key_number),
+       format('%s expired, but the lots whose time is over lost %s', e.expired, coalesce(l.lost, 0))
+  FROM (SELECT account_id, key_number, -sum(amount) AS expired
+          FROM entries WHERE kind = 'EXPIRY' GROUP BY account_id, key_number) e
+  LEFT JOIN (SELECT account_id, key_number, sum(amount - remaining) AS lost
+               FROM lots WHERE expires_at <= clock_timestamp()
+              GROUP BY account_id, key_number) l USING (account_id, key_number)
+ WHERE e.expired > coalesce(l.lost, 0)""",
+    ),
+)
+
+RULES: Final = (*_BALANCES, *_HOLDS, *_LOTS, *_USAGE, *_KEYS, *_ORIGINS, *PAYMENTS, *API_KEYS)

@@ -39,10 +39,15 @@ ATTEMPTS = "An answer has a usage record for each attempt, and they charge what 
 OF_AN_ATTEMPT = (
     "A usage record is of an attempt at an answer, right after its end, or of a refusal."
 )
+NO_DEARER = "Nothing is charged beyond what its tokens cost at the price it was asked for."
 DELIVERED = "Only what was delivered is charged."
 ROLL_UPS = "The roll-ups are the sums of the usage records, hour by hour."
 ONE_EFFECT = "An idempotency key has one effect."
 REFUNDS = "What is given back of a charge, over all times, is never more than the charge."
+ASKED_FOR = "What was recharged, adjusted, refunded or moved was asked for by a key."
+MOVES = "What moves between an account and its keys is neither more nor less on the other side."
+SIGN_UP = "An account is given its sign-up credits once."
+EXPIRED = "Only credits whose time is over have expired."
 BUDGETS = "A budget counts what its key holds, and what it was charged in the period."
 OF_A_KEY = "What was asked with an API key is of a key that there is, and paid from its purse."
 KEY_PURSES = "A key with credits of its own has a purse, which is empty once it was emptied."
@@ -175,6 +180,31 @@ DAMAGES = (
         "usage_records ({account}, {after_charge}, 0)",
     ),
     Damage(
+        "UPDATE usage_records SET price_id = 2",
+        OF_AN_ATTEMPT,
+        "usage_records ({account}, {after_charge}, 0)",
+    ),
+    Damage(
+        "UPDATE holds SET model_id = 'large' WHERE moment = {hold}",
+        OF_AN_ATTEMPT,
+        "usage_records ({account}, {after_charge}, 0)",
+    ),
+    Damage(
+        "UPDATE usage_records SET output_tokens = 0, input_tokens = 0, cached_input_tokens = 0",
+        NO_DEARER,
+        "usage_records ({account}, {after_charge}, 0)",
+    ),
+    Damage(
+        "UPDATE model_prices SET output_per_1k = 0, input_per_1k = 0, cached_input_per_1k = 3900",
+        NO_DEARER,
+        "usage_records ({account}, {after_charge}, 0)",
+    ),
+    Damage(
+        "UPDATE model_prices SET model_id = 'large'",
+        NO_DEARER,
+        "usage_records ({account}, {after_charge}, 0)",
+    ),
+    Damage(
         "ALTER TABLE usage_records DROP CONSTRAINT usage_records_failures_are_free;"
         " UPDATE usage_records SET outcome = 'FAILED', problem_code = 'PROVIDER_FAILED'",
         DELIVERED,
@@ -217,6 +247,27 @@ DAMAGES = (
         "UPDATE entries SET reverses_moment = {grant} WHERE moment = {refund}",
         REFUNDS,
         "entries ({account}, {grant}, 0)",
+    ),
+    Damage("DELETE FROM idempotency_keys", ASKED_FOR, "entries ({account}, {refund}, 0)"),
+    Damage(
+        "UPDATE idempotency_keys SET key_number = 3",
+        ASKED_FOR,
+        "entries ({account}, {refund}, 0)",
+    ),
+    Damage(
+        "UPDATE entries SET kind = 'TRANSFER' WHERE moment = {grant}",
+        MOVES,
+        "accounts ({account})",
+    ),
+    Damage(
+        "UPDATE entries SET kind = 'SIGN_UP_GRANT' WHERE moment = {refund}",
+        SIGN_UP,
+        "accounts ({account})",
+    ),
+    Damage(
+        "UPDATE entries SET kind = 'EXPIRY' WHERE moment = {charge}",
+        EXPIRED,
+        "balances ({account}, 0)",
     ),
     Damage(
         "ALTER TABLE entries DROP CONSTRAINT entries_sign_follows_kind",

@@ -50,8 +50,8 @@ INSERT INTO models (
 VALUES ('m', 'm', 'v', 'm', 1000, 100, true);
 INSERT INTO model_prices (
   model_id, input_per_1k, cached_input_per_1k, output_per_1k, per_request)
-VALUES ('m', 1, 1, 1, 1);
-SELECT post_credit(1, 0, 'RECHARGE', 1000, false, NULL);
+VALUES ('m', 1000, 1000, 2000, 2);
+SELECT post_credit(1, 0, 'SIGN_UP_GRANT', 1000, false, NULL);
 SELECT end_hold(1, 0, (take_hold(
          1, 0, 100, 300, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 0, 'm', 1, 10
        ))[1], 'CAPTURED', 7, 'text', 'STOP', NULL, 1::smallint, 'SUCCEEDED', 1, 0, 2);
