@@ -30,6 +30,8 @@ LOG_BYTES_MAX = 10_000_000
 PORT = 5432
 # macOS allows 103 bytes and a closing zero, Linux four more.
 SOCKET_PATH_BYTES_MAX = 103
+# Any of these tells that a directory is one of ours, if only begun; `secret` is the app's.
+OURS = ("launcher.lock", "cluster", "cluster.draft", "secret")
 # Where the socket goes when its path would be longer; TMPDIR itself is long on macOS.
 DISTANT = Path("/tmp")  # noqa: S108 - mkdtemp makes a private folder in it
 DISTANT_PREFIX = "tallystick-"
@@ -74,14 +76,14 @@ class DataDirectory:
     def prepare(self, user: ServerUser | None) -> None:
         """Make it if it is missing, and see that the server's user gets through.
 
-        A directory of ours is opened for passing through; one above it, or one that holds
-        something else, never.
+        A directory of ours is opened for passing through, one above it never. One that holds
+        something else is refused and left as it is.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refuse_another_postgresql()
-            is_ours = (self.path / "launcher.lock").exists() or not any(self.path.iterdir())
-            if user is not None and is_ours:
+            self._refuse_what_holds_something_else()
+            if user is not None:
                 self.path.chmod(self.path.stat().st_mode | 0o011)
             os.close(open_lock(self.path / "launcher.lock"))
         except OSError as error:
@@ -103,6 +105,17 @@ class DataDirectory:
             message = (
                 f"{self.path} holds a PostgreSQL that Tallystick did not make. Choose a "
                 "directory of its own, or start that PostgreSQL and set DATABASE_URL."
+            )
+            raise EmbeddedPostgresError(message)
+
+    def _refuse_what_holds_something_else(self) -> None:
+        found = {path.name for path in self.path.iterdir()}
+        # A file system that was just made has an empty folder of its own.
+        others = found - {"lost+found"}
+        if others and found.isdisjoint(OURS):
+            message = (
+                f"{self.path} holds something else ({min(others)}), and Tallystick would put its "
+                "own between it. Choose an empty directory, or one that is not there yet."
             )
             raise EmbeddedPostgresError(message)
 

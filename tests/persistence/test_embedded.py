@@ -204,6 +204,29 @@ def test_the_directory_of_another_postgresql_is_refused_and_left_alone(data_dir:
     assert [path.name for path in data_dir.iterdir()] == ["PG_VERSION"]
 
 
+def test_a_folder_that_holds_something_else_is_refused_and_left_alone(data_dir: Path) -> None:
+    data_dir.chmod(0o700)
+    (data_dir / "letter.txt").write_text("dear")
+
+    with pytest.raises(EmbeddedPostgresError, match=r"something else \(letter\.txt\).*an empty"):
+        start(data_dir)
+
+    assert data_dir.stat().st_mode & 0o777 == 0o700
+    assert [path.name for path in data_dir.iterdir()] == ["letter.txt"]
+
+
+async def test_a_new_file_system_and_a_kept_secret_are_no_obstacle(data_dir: Path) -> None:
+    (data_dir / "lost+found").mkdir()
+    embedded.stop(start(data_dir))
+    (data_dir / "begun").mkdir()
+    (data_dir / "begun" / "secret").write_text("kept for a database elsewhere")
+
+    cluster = start(data_dir / "begun")
+
+    assert await fetch(cluster, "SELECT 1") == 1
+    embedded.stop(cluster)
+
+
 def test_data_of_a_version_without_programs_names_that_version(data_dir: Path) -> None:
     (data_dir / "cluster").mkdir()
     (data_dir / "cluster" / "PG_VERSION").write_text("9\n")
