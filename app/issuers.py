@@ -10,7 +10,7 @@ from adapters.identity.key_sets import KeySet
 from app.believing import PublicAlgorithm, PublicKeys, Rule, SharedSecret
 from app.google import GoogleIdTokens
 from app.outside_tokens import Confirmation, Issuer
-from app.settings import Settings
+from app.settings import Settings, named
 from domain.offering import SignInMethod
 from domain.outside import Clock
 
@@ -23,7 +23,8 @@ def issuers_of(settings: Settings) -> dict[str, Issuer]:
     issuers: list[Issuer] = []
     if settings.issuers_file is not None:
         # The file names the variables that hold its secrets, which only it can know.
-        issuers += map(_written, read_issuers(settings.issuers_file, os.environ))
+        with named("ISSUERS_FILE"):
+            issuers += map(_written, read_issuers(settings.issuers_file, os.environ))
     if settings.supabase_url is not None:
         issuers.append(_supabase(settings, settings.supabase_url))
     return {issuer.name: issuer for issuer in issuers}

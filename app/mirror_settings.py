@@ -36,7 +36,9 @@ class MirrorSettings(BaseSettings):
                 "all three, or none."
             )
         fault = self.litellm_url and base_url_fault(
-            self.litellm_url, private_network=self.litellm_private_network
+            self.litellm_url,
+            private_network=self.litellm_private_network,
+            permission="LITELLM_PRIVATE_NETWORK=true",
         )
         if fault:
             raise ValueError(f"LITELLM_URL: {fault}")

@@ -46,9 +46,11 @@ class Origins:
 def origin_written(text: str) -> str:
     """An origin in the words of browsers. Raises ValueError for anything that is not just one."""
     parts = urlsplit(text)
-    if text == "*" or parts.hostname is None or "*" in parts.hostname:
+    if "*" in text:
         raise ValueError("name each origin in full: any page could call with a wildcard.")
-    if parts.scheme not in _PORTS or parts.path not in {"", "/"} or text != text.strip():
+    if parts.scheme not in _PORTS or parts.hostname is None or text != text.strip():
+        raise ValueError("write an origin, such as https://app.example.com.")
+    if parts.path not in {"", "/"}:
         raise ValueError("write origins as https://app.example.com, without a path.")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("write origins as https://app.example.com, with nothing else.")

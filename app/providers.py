@@ -10,7 +10,7 @@ from adapters.models.routes import read_routes, route_from_settings
 from adapters.models.routing import RoutedProvider
 from adapters.models.simulated import SimulatedProvider
 from adapters.models.small import small_model
-from app.settings import Settings
+from app.settings import Settings, named
 
 
 class OwnModel(StrEnum):
@@ -41,7 +41,8 @@ def answering(settings: Settings, own_model: OwnModel | None = None) -> Iterator
         return
     if settings.ai_routes_file is not None:
         # The file names the variables that hold its keys, which only it can know.
-        routes = read_routes(settings.ai_routes_file, os.environ)
+        with named("AI_ROUTES_FILE"):
+            routes = read_routes(settings.ai_routes_file, os.environ)
     elif settings.has_provider:
         key = settings.ai_api_key.get_secret_value().strip() if settings.ai_api_key else ""
         routes = (

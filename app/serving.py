@@ -18,6 +18,7 @@ from adapters.models.routing import RoutedProvider
 from app import logging, server
 from app.asgi import application
 from app.deployment import Deployment, deployed
+from app.issuers import issuers_of
 from app.listening import Server, address_of, listening
 from app.providers import answering
 from app.safety import demo_mode_of
@@ -57,6 +58,7 @@ def serve(settings: Settings) -> None:
     configure_logging(settings, form="json", level="info")
     demo_mode = demo_mode_of(settings, is_trial=False)
     check_sales(settings)
+    issuers_of(settings)
     with (
         answering(settings) as answers,
         listening(settings.host, settings.port) as listener,

@@ -1,7 +1,9 @@
 """What the operator decides, read once from the environment; docs/configuration.md explains it."""
 
 import os
-from ipaddress import ip_address
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -16,6 +18,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from adapters.settings_file import SettingsFileError
 from app.entrance_settings import EntranceSettings
 from app.issuer_settings import IssuerSettings
 from app.mirror_settings import MirrorSettings
@@ -32,6 +35,15 @@ _SECRET_CHARACTERS_MIN: Final = 10
 _CHECKOUT: Final = Path(__file__).parent.parent
 
 
+@contextmanager
+def named(setting: str) -> Iterator[None]:
+    """Say of a file that cannot be used which setting names it."""
+    try:
+        yield
+    except SettingsFileError as error:
+        raise SettingsFileError(f"{setting}: {error}") from error
+
+
 class UnsafeSettings(TallystickError):
     """The settings cannot be used, or must not be: nothing was started."""
 
@@ -42,6 +54,15 @@ def _credits(value: object) -> object:
 
 def _words(value: object) -> object:
     return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _networks(written: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        for network in written:
+            ip_network(network)
+    except ValueError:
+        raise ValueError("write addresses or networks, such as 10.0.0.7, 192.168.0.0/16.") from None
+    return written
 
 
 def _origins(written: tuple[str, ...]) -> tuple[str, ...]:
@@ -62,7 +83,9 @@ class Settings(EntranceSettings, IssuerSettings, PaymentSettings, MirrorSettings
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(_words), AfterValidator(_networks)
+    ] = ()
     allowed_origins: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_words), AfterValidator(_origins)
     ] = ()
@@ -156,5 +179,6 @@ def fault_of_secret(secret: str) -> str | None:
 
 
 def _told(error: ErrorDetails) -> str:
-    name = ".".join(map(str, error["loc"])).upper()
-    return f"{name}: {error['msg'].removeprefix('Value error, ')}"
+    """What is wrong with a setting; where it is with several, the message says which."""
+    fault = error["msg"].removeprefix("Value error, ")
+    return f"{str(error['loc'][0]).upper()}: {fault}" if error["loc"] else fault

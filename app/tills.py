@@ -13,7 +13,7 @@ from adapters.payments.sandbox import SandboxProcessor
 from adapters.payments.stripe import StripeProcessor
 from app.deployment import Deployment
 from app.sandbox import SandboxPages
-from app.settings import Settings, UnsafeSettings
+from app.settings import Settings, UnsafeSettings, named
 from app.webhooks import Webhooks
 from domain.charging import PaymentProcessor
 from domain.money import Currency
@@ -100,7 +100,8 @@ def check_sales(settings: Settings) -> Sequence[CreditPack]:
 
     Raises SettingsFileError, or UnsafeSettings when that is an address nobody else reaches.
     """
-    packs = read_packs(settings.packs_file)
+    with named("PACKS_FILE"):
+        packs = read_packs(settings.packs_file)
     if settings.takes_payments and settings.app_url is None and not settings.is_local:
         raise UnsafeSettings(
             "Payments are taken, so APP_URL has to name the web app that checkout pages lead "

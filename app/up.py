@@ -12,11 +12,12 @@ from adapters.price_book import read_price_book
 from app.demo import DEMO_ACCOUNTS, USER_EMAIL, open_account
 from app.deployment import Deployment, data_dir_of, deployed
 from app.entrance import keeps_mails
+from app.issuers import issuers_of
 from app.listening import address_of, listening
 from app.providers import Answering, OwnModel, answering
 from app.safety import demo_mode_of, refuse_serious_books
 from app.serving import Process, configure_logging, run
-from app.settings import Settings
+from app.settings import Settings, named
 from app.tills import check_sales
 from domain.identity import Role
 from domain.money import format_credits
@@ -41,8 +42,10 @@ def up(settings: Settings, *, own_model: OwnModel | None = None) -> None:
     """
     configure_logging(settings, form="console", level="warning")
     demo_mode = demo_mode_of(settings, is_trial=True, has_own_model=own_model is not None)
-    listings = read_price_book(settings.models_file)
+    with named("MODELS_FILE"):
+        listings = read_price_book(settings.models_file)
     check_sales(settings)
+    issuers_of(settings)
     with (
         answering(settings, own_model) as answers,
         listening(settings.host, settings.port) as listener,

@@ -85,7 +85,9 @@ def route_from_settings(
             api_key=api_key,
             models={model: model for model in _DEEPSEEK_MODELS},
         )
-    fault = base_url_fault(base_url, private_network=private_network)
+    fault = base_url_fault(
+        base_url, private_network=private_network, permission="AI_PRIVATE_NETWORK=true"
+    )
     if fault:
         raise SettingsFileError(f"AI_BASE_URL: {fault}")
     return Route(name="default", base_url=base_url, api_key=api_key)
@@ -104,8 +106,12 @@ def read_routes(path: Path, environment: Mapping[str, str]) -> tuple[Route, ...]
     return routes
 
 
-def base_url_fault(url: str, *, private_network: bool = False) -> str | None:
+def base_url_fault(
+    url: str, *, private_network: bool = False, permission: str = "private_network = true"
+) -> str | None:
     """Why a key or a prompt must not be sent there; None when it may.
+
+    `permission` is what the operator has to write to say that it is meant.
 
     Plain http and private addresses are for this machine, or for a network that the operator
     says is their own. Names are not resolved: an address in the settings is the operator's
@@ -122,17 +128,17 @@ def base_url_fault(url: str, *, private_network: bool = False) -> str | None:
         return "the URL carries a password. Keys belong into their own variable."
     if private_network or _is_this_machine(host):
         return None
-    return _exposure(host, is_plain=parts.scheme != "https")
+    return _exposure(host, is_plain=parts.scheme != "https", permission=permission)
 
 
-def _exposure(host: str, *, is_plain: bool) -> str | None:
+def _exposure(host: str, *, is_plain: bool, permission: str) -> str | None:
     if is_plain:
         return (
-            "plain http would send prompts and the key in the clear. Use https, or allow "
-            "private_network if it is reached inside your own network."
+            "plain http would send what is secret in the clear. Use https, or set "
+            f"{permission} if it is reached inside your own network."
         )
     if _is_private(host):
-        return f"{host} is a private address. Allow private_network if it is meant."
+        return f"{host} is a private address. Set {permission} if it is meant."
     return None
 
 

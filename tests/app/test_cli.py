@@ -196,8 +196,11 @@ def test_a_missing_database_is_told_as_that(empty_database_url: str) -> None:
         ({"DEMO_MODE": "true", "AI_API_KEY": "hunter2-key"}, "Set only one of them"),
         ({"DEMO_MODE": "false"}, "nobody would answer"),
         ({"AI_BASE_URL": "http://203.0.113.7/v1"}, "AI_BASE_URL: plain http"),
-        ({"AI_ROUTES_FILE": "no-such-file.toml"}, "no-such-file.toml: cannot be read"),
-        ({"MODELS_FILE": "no-such-file.toml"}, "no-such-file.toml: cannot be read"),
+        ({"AI_BASE_URL": "http://203.0.113.7/v1"}, "or set AI_PRIVATE_NETWORK=true"),
+        ({"AI_ROUTES_FILE": "no-such.toml"}, "AI_ROUTES_FILE: no-such.toml: cannot be read"),
+        ({"MODELS_FILE": "no-such.toml"}, "MODELS_FILE: no-such.toml: cannot be read"),
+        ({"PACKS_FILE": "no-such.toml"}, "PACKS_FILE: no-such.toml: cannot be read"),
+        ({"ISSUERS_FILE": "no-such.toml"}, "ISSUERS_FILE: no-such.toml: cannot be read"),
     ],
 )
 def test_an_unsafe_start_is_refused_before_anything_is_made(

@@ -28,6 +28,8 @@ REFUSED: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "keys over plain http": ("GOOGLE_KEYS_URL", {"google_keys_url": "http://keys.test"}),
     "keys of a file": ("GOOGLE_KEYS_URL", {"google_keys_url": "file:///etc/passwd"}),
+    "a proxy by name": ("TRUSTED_PROXIES", {"trusted_proxies": "balancer, 10.0.0.1"}),
+    "a network that is an address": ("TRUSTED_PROXIES", {"trusted_proxies": "10.0.0.1/8"}),
     "no limit of points": ("POINTS_PER_MINUTE", {"points_per_minute": 0}),
     "no limit of questions": ("ASKS_PER_MINUTE", {"asks_per_minute": 0}),
     "no limit of tries": ("TRIES_PER_MINUTE", {"tries_per_minute": 0}),
@@ -55,6 +57,32 @@ def test_a_setting_that_is_unsafe_is_refused_and_never_quoted(
 
     secrets = [given.get("tallystick_secret"), given.get("supabase_jwt_secret")]
     assert not any(secret and f"{secret}" in str(refused.value) for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"supabase_url": "project"}, "SUPABASE_URL: write an origin, such as https://"),
+        ({"app_url": "app.test"}, "APP_URL: write an origin, such as https://"),
+        ({"sign_in_methods": "PASSWORD, FAX"}, "SIGN_IN_METHODS: Input should be 'PASSWORD'"),
+        ({"smtp_url": "smtp://localhost"}, "SMTP_URL needs MAIL_FROM"),
+        (
+            {
+                "litellm_url": "http://10.0.0.1",
+                "litellm_master_key": "sk-x",
+                "litellm_usd_per_credit": "1",
+            },
+            "LITELLM_URL: plain http would send what is secret in the clear",
+        ),
+    ],
+)
+def test_the_message_begins_with_what_to_change_and_fits_it(
+    given: dict[str, object], told: str
+) -> None:
+    with pytest.raises(UnsafeSettings) as refused:
+        Settings.read(**given)
+
+    assert str(refused.value).startswith(told)
 
 
 @pytest.mark.parametrize("given", SURPRISING.values(), ids=SURPRISING)
