@@ -4,7 +4,7 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from migrations.reading import function
-from persistence.tables import SCHEMA, metadata
+from persistence.tables import JOBS_SCHEMA, SCHEMA, metadata
 
 
 def run(connection: Connection) -> None:
@@ -19,9 +19,10 @@ def run(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('tallystick.migrating'))"))
         connection.execute(text("SET LOCAL lock_timeout = '10s'"))
         connection.execute(text(function("0001/roles")))
-        connection.execute(
-            text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA} AUTHORIZATION tallystick_owner")
-        )
+        for schema in (SCHEMA, JOBS_SCHEMA):
+            connection.execute(
+                text(f"CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION tallystick_owner")
+            )
         connection.execute(text("SET LOCAL ROLE tallystick_owner"))
         connection.execute(text(f"SET LOCAL search_path = {SCHEMA}, pg_temp"))
         context.run_migrations()

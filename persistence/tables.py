@@ -30,6 +30,14 @@ from persistence.tables_answers import (
     UsageHourRow,
     UsageRecordRow,
 )
+from persistence.tables_events import (
+    JOBS_SCHEMA,
+    DeliveryTryRow,
+    EventDeliveryRow,
+    EventWishRow,
+    GoneEndpointRow,
+    ToldEventRow,
+)
 from persistence.tables_keys import ApiKeyRow, KeyBudgetRow
 from persistence.tables_ledger import (
     BalanceRow,
@@ -51,6 +59,7 @@ from persistence.tables_pieces import AnswerFollowerRow, AnswerPieceRow
 from persistence.tables_runners import CancelRequestRow, RunnerRow, WaitingQuestionRow
 
 __all__ = [
+    "JOBS_SCHEMA",
     "SCHEMA",
     "VIEW",
     "AccountContactRow",
@@ -67,7 +76,11 @@ __all__ = [
     "BookCheckRow",
     "BucketRow",
     "CancelRequestRow",
+    "DeliveryTryRow",
     "EntryRow",
+    "EventDeliveryRow",
+    "EventWishRow",
+    "GoneEndpointRow",
     "HistoryRow",
     "HoldRow",
     "IdempotencyKeyRow",
@@ -87,6 +100,7 @@ __all__ = [
     "SandboxChargeRow",
     "SessionRow",
     "SweepMarkRow",
+    "ToldEventRow",
     "UsageHourRow",
     "UsageRecordRow",
     "WaitingQuestionRow",

@@ -75,6 +75,7 @@ _FUNCTIONS: Final = {
         "claim_answers", "hand_back_answer", "withdraw_answer", "request_cancel",
         "look_for_pieces", "answers_followed", "add_pieces", "remove_pieces", "forget_pieces",
         "purse_moments", "available_credits", "alerts_revision", "last_book_check",
+        "wish_events", "spread_events", "event_to_deliver", "note_delivery_try", "forget_events",
     ),
     Login.PAYMENTS: (
         "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",

@@ -31,6 +31,7 @@ EVERYTHING = (
     "runners", "waiting_questions", "cancel_requests",
     "sandbox_charges", "buckets", "outside_identities",
     "answer_pieces", "answer_followers",
+    "event_wishes", "told_events", "event_deliveries", "delivery_tries", "gone_endpoints",
 )  # fmt: skip
 
 TABLES = """
@@ -89,7 +90,8 @@ MAY_CALL = {
         "renew_lease", "end_lease", "give_up_lost_answers", "waiting_answers", "keep_question",
         "claim_answers", "hand_back_answer", "withdraw_answer", "request_cancel",
         "look_for_pieces", "answers_followed", "add_pieces", "remove_pieces", "forget_pieces",
-        "purse_moments", "available_credits", "alerts_revision", "last_book_check",
+        "purse_moments", "available_credits", "alerts_revision", "last_book_check", "collect_owed",
+        "wish_events", "spread_events", "event_to_deliver", "note_delivery_try", "forget_events",
     },
     Login.PAYMENTS: {
         "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",
@@ -140,6 +142,11 @@ async def test_a_login_without_a_session_reads_what_is_public_and_nothing_else(b
         "mailed_links": DENIED,
         "buckets": DENIED,
         "outside_identities": DENIED,
+        "event_wishes": DENIED,
+        "told_events": DENIED,
+        "event_deliveries": DENIED,
+        "delivery_tries": DENIED,
+        "gone_endpoints": DENIED,
     }
 
 
@@ -178,6 +185,11 @@ async def test_the_administrators_login_without_a_session_reads_nothing(bank: Ba
         "mailed_links": DENIED,
         "buckets": DENIED,
         "outside_identities": DENIED,
+        "event_wishes": DENIED,
+        "told_events": DENIED,
+        "event_deliveries": DENIED,
+        "delivery_tries": DENIED,
+        "gone_endpoints": DENIED,
     }
 
 
