@@ -4,18 +4,16 @@
 
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from adapters.settings_file import SettingsFileError
-from app.settings import Settings, UnsafeSettings
-from domain.errors import TallystickError
-from persistence.embedded import EmbeddedPostgresError
+from app.commands import DataDir, ExitCode
+from app.commands import settings_of as _settings
+from app.commands import telling as _telling
+from app.webhook_commands import webhooks
 
 ABOUT = (
     "Prepaid credits for AI products, on PostgreSQL.\n\n"
@@ -31,14 +29,7 @@ models = typer.Typer(help="The price book.", no_args_is_help=True)
 admin = typer.Typer(help="Who is an administrator.", no_args_is_help=True)
 cli.add_typer(models, name="models")
 cli.add_typer(admin, name="admin")
-
-
-class ExitCode(IntEnum):
-    """What a command tells the shell."""
-
-    FAILED = 1
-    MISCONFIGURED = 2
-    INTERRUPTED = 130
+cli.add_typer(webhooks, name="webhooks")
 
 
 class Model(StrEnum):
@@ -47,12 +38,6 @@ class Model(StrEnum):
     SMALL = "small"
 
 
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        help="Use the PostgreSQL in this directory, whatever DATABASE_URL says.", show_default=False
-    ),
-]
 Host = Annotated[
     str | None, typer.Option(help="Address to listen on; HOST or 127.0.0.1, if left out.")
 ]
@@ -191,36 +176,6 @@ def revoke(email: Email, data_dir: DataDir = None) -> None:
         from app import operating
 
         typer.echo(operating.set_admin(_settings(data_dir), email, is_admin=False))
-
-
-def _settings(
-    data_dir: Path | None,
-    *,
-    host: str | None = None,
-    port: int | None = None,
-    processes: int | None = None,
-) -> Settings:
-    settings = Settings.read(
-        tallystick_data_dir=data_dir, host=host, port=port, processes=processes
-    )
-    # A directory named by hand is meant, even in a shell whose environment names a database.
-    return settings if data_dir is None else settings.model_copy(update={"database_url": None})
-
-
-@contextmanager
-def _telling() -> Iterator[None]:
-    """Say an expected failure in one message, without a traceback."""
-    try:
-        yield
-    except (UnsafeSettings, SettingsFileError) as error:
-        _fail(error, ExitCode.MISCONFIGURED)
-    except (TallystickError, EmbeddedPostgresError) as error:
-        _fail(error, ExitCode.FAILED)
-
-
-def _fail(error: Exception, code: ExitCode) -> NoReturn:
-    typer.echo(f"tallystick: {error}", err=True)
-    raise typer.Exit(code)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from app.providers import answering
 from app.safety import demo_mode_of
 from app.settings import Settings
 from app.supervising import Supervisor
+from app.telling import endpoints_of
 from app.tills import check_sales
 from app.wiring import wired
 from persistence import reaching
@@ -59,6 +60,7 @@ def serve(settings: Settings) -> None:
     demo_mode = demo_mode_of(settings, is_trial=False)
     check_sales(settings)
     issuers_of(settings)
+    endpoints_of(settings)
     with (
         answering(settings) as answers,
         listening(settings.host, settings.port) as listener,

@@ -25,6 +25,7 @@ from app.mirror_settings import MirrorSettings
 from app.origins import origin_written
 from app.payment_settings import PaymentSettings
 from app.secret_files import files_of
+from app.webhook_settings import WebhookSettings
 from domain.errors import TallystickError
 from domain.money import parse_credits
 from domain.units import MICROCREDITS_PER_CREDIT, Microcredits
@@ -69,7 +70,7 @@ def _origins(written: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(origin_written, written))
 
 
-class Settings(EntranceSettings, IssuerSettings, PaymentSettings, MirrorSettings):
+class Settings(EntranceSettings, IssuerSettings, PaymentSettings, MirrorSettings, WebhookSettings):
     """Every setting, by its name in the environment in lower case. Empty means left out."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)

@@ -18,6 +18,7 @@ from app.providers import Answering, OwnModel, answering
 from app.safety import demo_mode_of, refuse_serious_books
 from app.serving import Process, configure_logging, run
 from app.settings import Settings, named
+from app.telling import endpoints_of
 from app.tills import check_sales
 from domain.identity import Role
 from domain.money import format_credits
@@ -46,6 +47,7 @@ def up(settings: Settings, *, own_model: OwnModel | None = None) -> None:
         listings = read_price_book(settings.models_file)
     check_sales(settings)
     issuers_of(settings)
+    endpoints_of(settings)
     with (
         answering(settings, own_model) as answers,
         listening(settings.host, settings.port) as listener,

@@ -31,6 +31,7 @@ from app.price_list import AskableBooks
 from app.runner import Runner
 from app.settings import Settings
 from app.shared_allowances import Counting
+from app.telling import telling_goes_on
 from app.tills import Tills, opened_tills
 from app.upkeep import Upkeep
 from domain.asking import Asking
@@ -190,6 +191,7 @@ async def wired(
             clock=CLOCK,
         )
         await stack.enter_async_context(upkeep.going_on())
+        await stack.enter_async_context(telling_goes_on(settings, deployment, CLOCK))
         answering = _answering(settings, books, runner, provider)
         services = _services(settings, books, answering, live, tokens, doors, tills)
         yield System(

@@ -11,6 +11,7 @@ from app.providers import answering
 from app.safety import demo_mode_of
 from app.serving import Process, check, configure_logging
 from app.settings import Settings
+from app.telling import endpoints_of
 from app.wiring import wired
 
 _log = structlog.get_logger("worker")
@@ -23,6 +24,7 @@ def work(settings: Settings) -> None:
     """
     configure_logging(settings, form="json", level="info")
     demo_mode = demo_mode_of(settings, is_trial=False)
+    endpoints_of(settings)
     with answering(settings) as answers, deployed(settings) as deployment:
         process = Process(
             settings=settings,

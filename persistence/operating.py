@@ -41,7 +41,7 @@ async def set_role(url: str, email: str, role: Role) -> bool:
 
     Raises NotFound for an address nobody has.
     """
-    async with _as_owner(url) as connection:
+    async with as_owner(url) as connection:
         account_id = await connection.fetchval("SELECT tallystick.account_of_email($1)", email)
         if account_id is None:
             raise NotFound("account")
@@ -60,7 +60,7 @@ async def load_models(
     Models that are not listed stay as they are; with `only_new`, so do those that are there.
     """
     changed = []
-    async with _as_owner(url) as connection:
+    async with as_owner(url) as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext('tallystick.models'))")
         for listing in listings:
             was_there, told = await _load(connection, listing, only_new=only_new)
@@ -112,7 +112,7 @@ def _numbers(rates: Rates) -> tuple[int | None, ...]:
 
 
 @asynccontextmanager
-async def _as_owner(url: str) -> AsyncIterator[asyncpg.Connection]:
+async def as_owner(url: str) -> AsyncIterator[asyncpg.Connection]:
     """A PostgreSQL transaction with the rights of the owner of the books."""
     with telling_faults():
         connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)

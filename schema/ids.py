@@ -9,6 +9,7 @@ from typing import Final
 
 from strawberry import ID
 
+from domain.telling import EventId
 from domain.units import (
     OWN_CREDITS,
     AccountId,
@@ -76,6 +77,19 @@ def audit_name(audit_id: int) -> ID:
 
 def alert_name(alert_id: AlertId) -> ID:
     return _spelled("alert", _number(alert_id))
+
+
+def event_name(event_id: EventId) -> ID:
+    """Of what the operator's systems are told; no type of the API."""
+    return _spelled("evt", _number(event_id.number) + _number(event_id.salt))
+
+
+def event_named(name: str) -> EventId | None:
+    match _read("evt", name):
+        case (number, salt):
+            return EventId(number, salt)
+        case _:
+            return None
 
 
 def account_named(name: str) -> AccountId | None:

@@ -22,12 +22,12 @@ true` for one that is reached without TLS inside your own network.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from adapters import settings_file
+from adapters.addresses import is_private, is_this_machine
 from adapters.settings_file import SettingsFileError, Table
 
 DEEPSEEK_BASE_URL: Final = "https://api.deepseek.com/v1"
@@ -59,7 +59,7 @@ class Route:
 
     @property
     def is_on_this_machine(self) -> bool:
-        return _is_this_machine(urlsplit(self.base_url).hostname or "")
+        return is_this_machine(urlsplit(self.base_url).hostname or "")
 
     def serves(self, upstream_name: str) -> bool:
         return self.models is None or upstream_name in self.models
@@ -126,7 +126,7 @@ def base_url_fault(
         return _NO_BASE_URL
     if parts.username is not None or parts.password is not None:
         return "the URL carries a password. Keys belong into their own variable."
-    if private_network or _is_this_machine(host):
+    if private_network or is_this_machine(host):
         return None
     return _exposure(host, is_plain=parts.scheme != "https", permission=permission)
 
@@ -137,7 +137,7 @@ def _exposure(host: str, *, is_plain: bool, permission: str) -> str | None:
             "plain http would send what is secret in the clear. Use https, or set "
             f"{permission} if it is reached inside your own network."
         )
-    if _is_private(host):
+    if is_private(host):
         return f"{host} is a private address. Set {permission} if it is meant."
     return None
 
@@ -191,19 +191,3 @@ def _answer_limit_field(table: Table) -> str:
     if value not in _ANSWER_LIMIT_FIELDS:
         raise table.error(f"answer_limit_field has to be {' or '.join(_ANSWER_LIMIT_FIELDS)}.")
     return value
-
-
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _is_private(host: str) -> bool:
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return False

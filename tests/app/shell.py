@@ -15,7 +15,7 @@ from queue import Empty, Queue
 ROOT = Path(__file__).parents[2]
 TALLYSTICK = Path(sys.executable).with_name("tallystick")
 SETTING = re.compile(
-    r"HOST|PORT|STRIPE_|PAYSTACK_|APP_URL|DATABASE_|TALLYSTICK_|AI_|DEMO_|LOG_|INTROSPECTION"
+    r"HOST|PORT|STRIPE_|PAYSTACK_|APP_URL|DATABASE_|TALLYSTICK_|AI_|DEMO_|LOG_|INTROSPECTION|WEBHOOK"
 )
 PATIENCE_SECONDS = 150.0
 

@@ -13,7 +13,7 @@ from tests.app.shell import tallystick
 
 COMMANDS = [
     "up", "serve", "worker", "migrate", "verify", "reconcile", "models load", "token",
-    "admin grant",
+    "admin grant", "webhooks list", "webhooks replay",
 ]  # fmt: skip
 TOKEN = ("token", "nobody@demo.test")
 NOWHERE = "postgresql://nobody:hunter2@127.0.0.1:9/books"

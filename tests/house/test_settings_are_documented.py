@@ -31,5 +31,8 @@ def test_documented_defaults_are_the_real_ones() -> None:
     plain["SUPABASE_CONFIRMS_EMAILS"] = "false"
     plain["REFRESH_COOKIE"] = "false"
     plain["LITELLM_PRIVATE_NETWORK"] = "false"
+    plain["WEBHOOK_PRIVATE_NETWORK"] = "false"
+    plain["WEBHOOK_TIMEOUT_SECONDS"] = "15"
+    plain["LOW_BALANCE_CREDITS"] = "100"
 
     assert {name: said[name].strip("`") for name in plain} == plain

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.telling import EventId
 from domain.units import (
     AccountId,
     AnswerId,
@@ -52,6 +53,13 @@ def test_an_api_key_is_found_by_its_name(key_id: ApiKeyId) -> None:
 
     assert ids.key_named(name) == key_id
     assert len(name) == 24
+
+
+@given(numbers, numbers)
+def test_an_event_is_found_by_its_name(number: int, salt: int) -> None:
+    event_id = EventId(number, salt)
+
+    assert ids.event_named(ids.event_name(event_id)) == event_id
 
 
 def test_the_number_of_no_key_names_none() -> None:
