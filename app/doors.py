@@ -10,13 +10,12 @@ from typing import Final
 from adapters.passwords import Argon2Hashing
 from app.authentication import OwnTokens
 from app.deployment import Deployment
-from app.entrance import Entrance, LoggedAlarm, refresh_key
+from app.entrance import Entrance, refresh_key
 from app.issuers import google_of, issuers_of
 from app.mailing import MailRounds
 from app.outside_tokens import OutsideTokens
-from app.settings import Settings
 from app.shared_allowances import Counting
-from domain.allowing import IdentityTries, Rate
+from domain.allowing import IdentityTries, NotesRefusals, Rate
 from domain.mailing import Mailing
 from domain.outside_identity import GoogleSigningIn
 from domain.passwords import SettingPassword
@@ -52,19 +51,20 @@ class Doors:
 
 @asynccontextmanager
 async def opened_doors(
-    settings: Settings,
     deployment: Deployment,
     entrance: Entrance,
     engines: Engines,
     tokens: OwnTokens,
     counting: Counting,
     *,
+    watch: NotesRefusals,
     address: str,
 ) -> AsyncIterator[Doors]:
     """Let people in, and send what they are promised, until this is left.
 
     Mailed links lead to `address`, where this process serves, unless APP_URL names the web app.
     """
+    settings = deployment.settings
     async with AsyncExitStack() as stack:
         # Whoever is signed in already is not looked up behind those who are signing in.
         pool = await stack.enter_async_context(
@@ -82,6 +82,7 @@ async def opened_doors(
         tries = IdentityTries(
             by_network=counting.per_minute("networks", settings.tries_per_minute),
             by_identity=counting.of("identities", Rate(settings.tries_per_address, _QUARTER)),
+            watch=watch,
         )
         lasts = timedelta(days=settings.session_days)
         signing_in = SigningIn(
@@ -104,7 +105,6 @@ async def opened_doors(
                 tokens=tokens,
                 key=refresh_key(deployment.secret),
                 lasts=lasts,
-                alarm=LoggedAlarm(),
             ),
             passwords=SettingPassword(
                 offer=entrance.offer, books=books, hashing=hashing, tries=tries

@@ -1,4 +1,4 @@
-"""How people get in: which ways are open, who carries mails, and what watches over it."""
+"""How people get in: which ways are open, and who carries mails."""
 
 import hmac
 import sys
@@ -7,19 +7,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
-import structlog
-
 from adapters.mail.outbox import Outbox
 from adapters.mail.smtp import SMTPMailer
 from app.settings import Settings, UnsafeSettings
 from domain.mailing import Mailer
 from domain.offering import Offer, SignInMethod
 from domain.outside import Clock
-from domain.units import AccountId
-from schema.ids import account_name
 
 _BY_ADDRESS: Final = (SignInMethod.PASSWORD, SignInMethod.MAGIC_LINK)
-_log = structlog.get_logger("identity")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +99,3 @@ def _print(text: str) -> None:
 def refresh_key(secret: str) -> bytes:
     """What refresh tokens are derived with, of the deployment's secret and for this use alone."""
     return hmac.digest(secret.encode(), b"refresh tokens", "sha256")
-
-
-class LoggedAlarm:
-    """Warns in the log; the audit log has it too."""
-
-    def refresh_token_reused(self, account_id: AccountId) -> None:
-        _log.warning("refresh token used again", account=account_name(account_id))

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from adapters.settings_file import SettingsFileError
+from app.alert_settings import AlertSettings
 from app.entrance_settings import EntranceSettings
 from app.issuer_settings import IssuerSettings
 from app.mirror_settings import MirrorSettings
@@ -70,7 +71,14 @@ def _origins(written: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(origin_written, written))
 
 
-class Settings(EntranceSettings, IssuerSettings, PaymentSettings, MirrorSettings, WebhookSettings):
+class Settings(
+    EntranceSettings,
+    IssuerSettings,
+    PaymentSettings,
+    MirrorSettings,
+    WebhookSettings,
+    AlertSettings,
+):
     """Every setting, by its name in the environment in lower case. Empty means left out."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)

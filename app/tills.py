@@ -14,7 +14,7 @@ from adapters.payments.stripe import StripeProcessor
 from app.deployment import Deployment
 from app.sandbox import SandboxPages
 from app.settings import Settings, UnsafeSettings, named
-from app.webhooks import Webhooks
+from app.webhooks import NotesRejections, Webhooks
 from domain.charging import PaymentProcessor
 from domain.money import Currency
 from domain.offering import PaymentProvider
@@ -50,6 +50,7 @@ async def opened_tills(
     engines: Engines,
     *,
     clock: Clock,
+    watch: NotesRejections,
     address: str,
     demo_mode: bool,
 ) -> AsyncIterator[Tills]:
@@ -91,7 +92,7 @@ async def opened_tills(
         yield Tills(
             paying=paying,
             changes=PaymentChanges(books=reads, watching=Watching(versions=books)),
-            routes=(*Webhooks(paying).routes(), *(pages.routes() if is_sandbox else ())),
+            routes=(*Webhooks(paying, watch).routes(), *(pages.routes() if is_sandbox else ())),
         )
 
 

@@ -1,7 +1,7 @@
 """What a serving process does unasked: sweeping, forgetting, making room for the months ahead."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -69,6 +69,16 @@ class Mirror(Protocol):
     async def mirror(self) -> int: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something else to be done again and again; the first time a while after the start."""
+
+    name: str
+    do: Callable[[], Awaitable[int]]
+    every_seconds: float
+    first_after_seconds: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
     """Everything a process does unasked; any number of processes may do it at once."""
@@ -82,6 +92,7 @@ class Upkeep:
     payments: Payments
     buckets: SharedBuckets
     mirror: Mirror | None
+    others: Sequence[Work] = ()
     clock: Clock
 
     @asynccontextmanager
@@ -100,6 +111,12 @@ class Upkeep:
             works.append(
                 _again_and_again("mirror budgets", self.mirror.mirror, self.mirror.every_seconds)
             )
+        works += [
+            _again_and_again(
+                work.name, work.do, work.every_seconds, first_after_seconds=work.first_after_seconds
+            )
+            for work in self.others
+        ]
         tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
@@ -126,9 +143,14 @@ class Upkeep:
 
 
 async def _again_and_again(
-    name: str, work: Callable[[], Awaitable[int]], every_seconds: float
+    name: str,
+    work: Callable[[], Awaitable[int]],
+    every_seconds: float,
+    *,
+    first_after_seconds: float = 0.0,
 ) -> None:
     """A failure is logged, and the work is tried again before its time."""
+    await asyncio.sleep(first_after_seconds)
     while True:
         pause_seconds = every_seconds
         try:

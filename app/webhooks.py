@@ -7,7 +7,7 @@ its sender tries again, and one that is not authentic 400. None of the answers s
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from starlette.requests import Request
@@ -28,11 +28,18 @@ BODY_SECONDS_MAX: Final = 10.0
 _log = structlog.get_logger("webhooks")
 
 
+class NotesRejections(Protocol):
+    """Counts messages that were not authentic."""
+
+    def webhook_rejected(self, provider: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Webhooks:
     """Hears the providers of this deployment."""
 
     paying: Paying
+    watch: NotesRejections
 
     def routes(self) -> Sequence[BaseRoute]:
         return (
@@ -59,6 +66,8 @@ class Webhooks:
             return _told(refused.status)
         except NotAuthentic as error:
             _log.warning("webhook rejected", provider=provider, reason=str(error))
+            if provider in self.paying.processors:
+                self.watch.webhook_rejected(provider)
             return _told(HTTPStatus.BAD_REQUEST)
         except (ProcessorFailed, Problem) as error:
             _log.warning("webhook postponed", provider=provider, **kind_and_places(error))

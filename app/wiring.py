@@ -27,6 +27,7 @@ from app.live import Live, going_live
 from app.mirroring import opened_mirror
 from app.origins import Origins
 from app.outside_callers import OutsideCallers
+from app.oversight import opened_oversight
 from app.price_list import AskableBooks
 from app.runner import Runner
 from app.settings import Settings
@@ -144,14 +145,15 @@ async def wired(
         books = await _opened(stack, settings, deployment, provider)
         stack.push_async_callback(provider.aclose)
         tokens = OwnTokens(deployment.secret, clock=CLOCK, name_of=account_name)
+        oversight = await stack.enter_async_context(opened_oversight(settings, deployment))
         doors = await stack.enter_async_context(
             opened_doors(
-                settings,
                 deployment,
                 entrance,
                 books.engines,
                 tokens,
                 books.counting,
+                watch=oversight.tally,
                 address=address,
             )
         )
@@ -161,6 +163,7 @@ async def wired(
                 deployment,
                 books.engines,
                 clock=CLOCK,
+                watch=oversight.tally,
                 address=address,
                 demo_mode=demo_mode,
             )
@@ -188,6 +191,7 @@ async def wired(
             payments=tills.paying,
             buckets=books.buckets,
             mirror=mirror,
+            others=oversight.works(),
             clock=CLOCK,
         )
         await stack.enter_async_context(upkeep.going_on())

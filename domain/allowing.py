@@ -12,6 +12,7 @@ from math import ceil
 from typing import Final, Protocol
 
 from domain.errors import RateLimited
+from domain.units import AccountId
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ONE_SUBSCRIBER_V6: Final = 64
@@ -104,6 +105,14 @@ class Buckets(Protocol):
         ...
 
 
+class NotesRefusals(Protocol):
+    """Counts tries that were refused, for whoever watches over them."""
+
+    def identity_refused(
+        self, network_address: str, identity: str | None, account_id: AccountId | None = None
+    ) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityTries:
     """Tries at an identity: signing in or up, asking for a link, proving who one is.
@@ -114,15 +123,20 @@ class IdentityTries:
 
     by_network: Allowances
     by_identity: Allowances
+    watch: NotesRefusals
 
     async def count(self, address: str, identity: str | None = None) -> None:
         """Count one try from a network address, and for an identity as it was normalised.
 
         Raises RateLimited, whether or not anybody has that identity.
         """
-        await self.by_network.take(network_of(address))
-        if identity is not None:
-            await self.by_identity.take(identity)
+        try:
+            await self.by_network.take(network_of(address))
+            if identity is not None:
+                await self.by_identity.take(identity)
+        except RateLimited:
+            self.watch.identity_refused(address, identity)
+            raise
 
 
 def network_of(address: str) -> str:

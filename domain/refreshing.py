@@ -22,7 +22,7 @@ class RefreshOutcome(StrEnum):
     REFRESHED = "REFRESHED"
     SUSPENDED = "SUSPENDED"
     REUSED = "REUSED"
-    """It had been traded already: its session was ended."""
+    """It had been traded already: its session was ended, and the audit log says so."""
 
     INVALID = "INVALID"
 
@@ -56,12 +56,6 @@ class RefreshBooks(Protocol):
         ...
 
 
-class Alarm(Protocol):
-    """Tells the operator what somebody should look at."""
-
-    def refresh_token_reused(self, account_id: AccountId) -> None: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refreshing:
     """Prolongs sessions and ends them."""
@@ -70,7 +64,6 @@ class Refreshing:
     tokens: AccessTokens
     key: bytes
     lasts: timedelta
-    alarm: Alarm
 
     async def refresh(self, text: str | None) -> Session:
         """Trade a refresh token for a new pair.
@@ -85,8 +78,6 @@ class Refreshing:
         found = await self.books.refresh_session(
             token, following, grace=REFRESH_GRACE, lasts=self.lasts
         )
-        if found.outcome is RefreshOutcome.REUSED and found.account_id is not None:
-            self.alarm.refresh_token_reused(found.account_id)
         if found.outcome is RefreshOutcome.SUSPENDED:
             raise AccountSuspended
         if (

@@ -257,10 +257,13 @@ class SigningIn:
         email, password = email_of(email), canonical(password)
         if len(password) > LENGTH_MAX or not is_storable(password):
             raise InvalidCredentials
-        await self.tries.count(network_address, identity_of("signIn", email))
+        identity = identity_of("signIn", email)
+        await self.tries.count(network_address, identity)
         known = await self.doors.password_of_email(email)
         hash_ = None if known is None else known.hash
         if not await self.hashing.verify(password, hash_) or known is None or hash_ is None:
+            account_id = None if known is None else known.account_id
+            self.tries.watch.identity_refused(network_address, identity, account_id)
             raise InvalidCredentials
         if known.status is AccountStatus.SUSPENDED:
             raise AccountSuspended
@@ -304,6 +307,7 @@ class SigningIn:
         if redeemed.is_suspended:
             raise AccountSuspended
         if redeemed.account_id is None or redeemed.session_id is None:
+            self.tries.watch.identity_refused(network_address, None)
             raise InvalidCredentials
         return self._session(redeemed.account_id, redeemed.session_id, refresh_token, self.lasts)
 

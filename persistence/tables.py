@@ -20,7 +20,13 @@ from persistence.tables_accounts import (
     PromisedMailRow,
     SessionRow,
 )
-from persistence.tables_alerts import AlertRow, BookCheckRow
+from persistence.tables_alerts import (
+    AlertConditionRow,
+    AlertRow,
+    BookCheckRow,
+    LookRow,
+    SightingRow,
+)
 from persistence.tables_answers import (
     AnswerReplyRow,
     AnswerRow,
@@ -64,6 +70,7 @@ __all__ = [
     "VIEW",
     "AccountContactRow",
     "AccountRow",
+    "AlertConditionRow",
     "AlertRow",
     "AnswerFollowerRow",
     "AnswerPieceRow",
@@ -85,6 +92,7 @@ __all__ = [
     "HoldRow",
     "IdempotencyKeyRow",
     "KeyBudgetRow",
+    "LookRow",
     "LotRow",
     "MailedLinkRow",
     "ModelRow",
@@ -99,6 +107,7 @@ __all__ = [
     "RunnerRow",
     "SandboxChargeRow",
     "SessionRow",
+    "SightingRow",
     "SweepMarkRow",
     "ToldEventRow",
     "UsageHourRow",

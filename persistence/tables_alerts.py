@@ -2,10 +2,18 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Text,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
-from persistence.tables_parts import IN_SCHEMA, NOW
+from persistence.tables_parts import IN_SCHEMA, NOW, SCHEMA
 
 
 class AlertRow(SQLModel, table=True):
@@ -65,3 +73,44 @@ class BookCheckRow(SQLModel, table=True):
     differences: int = Field(sa_type=BigInteger)
     imbalances: int = Field(sa_type=BigInteger)
     summary: str = Field(sa_type=Text)
+
+
+class LookRow(SQLModel, table=True):
+    """When a kind of look was last taken."""
+
+    __tablename__ = "looks"
+    __table_args__ = IN_SCHEMA
+
+    kind: str = Field(primary_key=True, sa_type=Text)
+    looked_at: datetime
+
+
+class AlertConditionRow(SQLModel, table=True):
+    """What has begun and is not over, and the alert that tells of it."""
+
+    __tablename__ = "alert_conditions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["alert_id"], [f"{SCHEMA}.alerts.id"], name="alert_conditions_alert_exists"
+        ),
+        IN_SCHEMA,
+    )
+
+    kind: str = Field(primary_key=True, sa_type=Text)
+    subject: str = Field(primary_key=True, sa_type=Text)
+    alert_id: int = Field(sa_type=BigInteger)
+    told_at: datetime
+    low_since: datetime | None
+
+
+class SightingRow(SQLModel, table=True):
+    """How often something happened within a minute, over all processes."""
+
+    __tablename__ = "sightings"
+    __table_args__ = (CheckConstraint("times > 0", name="sightings_are_of_something"), IN_SCHEMA)
+
+    kind: str = Field(primary_key=True, sa_type=Text)
+    minute: datetime = Field(primary_key=True)
+    subject: str = Field(primary_key=True, sa_type=Text)
+    account_id: int | None = Field(sa_type=BigInteger)
+    times: int = Field(sa_type=BigInteger)

@@ -115,7 +115,15 @@ class UsageHourRow(SQLModel, table=True):
     """What an account used within an hour, by model and key."""
 
     __tablename__ = "usage_hours"
-    __table_args__ = {"schema": SCHEMA, "postgresql_with": {"fillfactor": 70}}
+    __table_args__ = (
+        Index(
+            "usage_hours_by_time",
+            "hour",
+            postgresql_using="brin",
+            postgresql_with={"pages_per_range": 16, "autosummarize": "on"},
+        ),
+        {"schema": SCHEMA, "postgresql_with": {"fillfactor": 70}},
+    )
 
     account_id: int = Field(primary_key=True, sa_type=BigInteger)
     hour: datetime = Field(primary_key=True)

@@ -17,6 +17,8 @@ from persistence.verifying_rules import RULES
 
 CONNECT_SECONDS: Final = 5.0
 
+ALL_RULES: Final = (*RULES, *DEFENCES)
+
 _FIND: Final = """
 WITH found ("row", is_wrong) AS ({query}
 )
@@ -34,15 +36,17 @@ async def verify(url: str, *, rows_max: int = ROWS_MAX) -> Report:
                     f"SET LOCAL ROLE {OWNER}; SET LOCAL search_path = tallystick, pg_temp;"
                     " SET LOCAL statement_timeout = 0"
                 )
-                rules = (*RULES, *DEFENCES)
-                findings = [await _look(connection, rule, rows_max) for rule in rules]
+                findings = [await look_at(connection, rule, rows_max) for rule in ALL_RULES]
                 entries: int = await connection.fetchval("SELECT count(*) FROM entries")
         finally:
             await connection.close()
-    return Report(len(rules), entries, tuple(found for found in findings if found is not None))
+    return Report(len(ALL_RULES), entries, tuple(found for found in findings if found is not None))
 
 
-async def _look(connection: asyncpg.Connection, rule: Rule, rows_max: int) -> Finding | None:
+async def look_at(
+    connection: asyncpg.Connection, rule: Rule, rows_max: int = ROWS_MAX
+) -> Finding | None:
+    """What breaks a rule, within a transaction of the owner's; None when nothing does."""
     try:
         async with connection.transaction():
             rows = await connection.fetch(_FIND.format(query=rule.query), rows_max, *rule.given)

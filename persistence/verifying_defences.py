@@ -76,6 +76,9 @@ _FUNCTIONS: Final = {
         "look_for_pieces", "answers_followed", "add_pieces", "remove_pieces", "forget_pieces",
         "purse_moments", "available_credits", "alerts_revision", "last_book_check",
         "wish_events", "spread_events", "event_to_deliver", "note_delivery_try", "forget_events",
+        "begin_look", "known_conditions", "tell_condition", "note_condition", "end_condition",
+        "recent_attempts", "overdue_holds", "answer_backlog", "add_sightings", "recent_sightings",
+        "recent_reuses", "recent_spending",
     ),
     Login.PAYMENTS: (
         "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",

@@ -9,7 +9,7 @@ from persistence.verifying_keys import API_KEYS
 from persistence.verifying_parts import Rule
 from persistence.verifying_payments import PAYMENTS
 
-_BALANCES: Final = (
+BALANCES: Final = (
     Rule(
         "What is available, held, owed and unattributed is never negative.",
         """
@@ -342,4 +342,4 @@ SELECT format('balances (%s, %s)', account_id, key_number),
     ),
 )
 
-RULES: Final = (*_BALANCES, *_HOLDS, *_LOTS, *_USAGE, *_KEYS, *_ORIGINS, *PAYMENTS, *API_KEYS)
+RULES: Final = (*BALANCES, *_HOLDS, *_LOTS, *_USAGE, *_KEYS, *_ORIGINS, *PAYMENTS, *API_KEYS)

@@ -269,13 +269,15 @@ class FakeTokens:
 
 
 @dataclass(slots=True)
-class FakeAlarm:
-    """Remembers what it was told."""
+class FakeWatch:
+    """Remembers refused tries: from where, for which identity, and whose that is."""
 
-    reused: list[AccountId] = field(default_factory=list)
+    refused: list[tuple[str, str | None, AccountId | None]] = field(default_factory=list)
 
-    def refresh_token_reused(self, account_id: AccountId) -> None:
-        self.reused.append(account_id)
+    def identity_refused(
+        self, network_address: str, identity: str | None, account_id: AccountId | None = None
+    ) -> None:
+        self.refused.append((network_address, identity, account_id))
 
 
 @dataclass(frozen=True, slots=True)

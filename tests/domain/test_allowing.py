@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from domain.allowing import Allowance, IdentityTries, Rate, network_of
 from domain.errors import RateLimited
+from tests.domain.entrance import FakeWatch
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -97,7 +98,7 @@ class ThreeEach:
 
 
 async def test_one_place_cannot_try_many_identities() -> None:
-    tries = IdentityTries(by_network=ThreeEach(), by_identity=ThreeEach())
+    tries = IdentityTries(by_network=ThreeEach(), by_identity=ThreeEach(), watch=FakeWatch())
     for name in ("ada", "bob", "eve"):
         await tries.count("192.0.2.1", name)
 
@@ -107,7 +108,7 @@ async def test_one_place_cannot_try_many_identities() -> None:
 
 
 async def test_many_places_cannot_try_one_identity() -> None:
-    tries = IdentityTries(by_network=ThreeEach(), by_identity=ThreeEach())
+    tries = IdentityTries(by_network=ThreeEach(), by_identity=ThreeEach(), watch=FakeWatch())
     for number in range(3):
         await tries.count(f"192.0.2.{number}", "ada")
 
@@ -116,8 +117,21 @@ async def test_many_places_cannot_try_one_identity() -> None:
         await tries.count("192.0.2.9", "ada")
 
 
+async def test_refused_tries_are_noted_and_others_are_not() -> None:
+    watch = FakeWatch()
+    tries = IdentityTries(by_network=ThreeEach(), by_identity=ThreeEach(), watch=watch)
+    for number in range(3):
+        await tries.count(f"192.0.2.{number}", "ada")
+    assert watch.refused == []
+
+    with pytest.raises(RateLimited):
+        await tries.count("192.0.2.9", "ada")
+
+    assert watch.refused == [("192.0.2.9", "ada", None)]
+
+
 async def test_a_try_that_names_nobody_is_counted_by_its_place() -> None:
-    tries = IdentityTries(by_network=ThreeEach(), by_identity=ThreeEach())
+    tries = IdentityTries(by_network=ThreeEach(), by_identity=ThreeEach(), watch=FakeWatch())
     for _ in range(3):
         await tries.count("2001:db8::1")
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from domain.addresses import identity_of
 from domain.allowing import Allowance, IdentityTries, Rate
 from domain.errors import (
     AccountSuspended,
@@ -23,7 +24,7 @@ from domain.refreshing import Refreshing
 from domain.signing_in import LinkSent, SigningIn, SignUp
 from domain.units import AccountId, Microcredits
 from tests.app.clocks import MovedClock
-from tests.domain.entrance import FakeAlarm, FakeDoors, FakeHashing, FakeTokens
+from tests.domain.entrance import FakeDoors, FakeHashing, FakeTokens, FakeWatch
 
 ANNA = "anna@example.test"
 HERE = "192.0.2.1"
@@ -57,13 +58,15 @@ class Entrance:
     tries_max: int = 1_000
     clock: MovedClock = field(default_factory=MovedClock)
     hashing: FakeHashing = field(default_factory=FakeHashing)
-    alarm: FakeAlarm = field(default_factory=FakeAlarm)
+    watch: FakeWatch = field(default_factory=FakeWatch)
     doors: FakeDoors = field(init=False)
     tries: IdentityTries = field(init=False)
 
     def __post_init__(self) -> None:
         self.doors = FakeDoors(self.clock, lambda *_: uuid4())
-        self.tries = IdentityTries(by_network=Few(self.tries_max), by_identity=Few(self.tries_max))
+        self.tries = IdentityTries(
+            by_network=Few(self.tries_max), by_identity=Few(self.tries_max), watch=self.watch
+        )
 
     @property
     def offer(self) -> Offer:
@@ -98,7 +101,6 @@ class Entrance:
             tokens=FakeTokens(self.clock),
             key=b"key",
             lasts=LASTS,
-            alarm=self.alarm,
         )
 
     @property
@@ -343,7 +345,7 @@ async def test_tries_are_counted_by_address_known_or_not_before_any_work() -> No
     await entrance.member()
 
     for email in (ANNA, "nobody@example.test"):
-        entrance.tries = IdentityTries(by_network=Few(99), by_identity=Few(3))
+        entrance.tries = IdentityTries(by_network=Few(99), by_identity=Few(3), watch=entrance.watch)
         for _ in range(3):
             with pytest.raises(InvalidCredentials):
                 await entrance.sign_in(email, "wrong horse battery staple")
@@ -377,9 +379,9 @@ async def test_a_door_with_too_many_before_it_says_so() -> None:
         await entrance.sign_in()
 
 
-async def test_a_refresh_token_is_traded_once_and_its_replay_is_an_alarm() -> None:
+async def test_a_refresh_token_is_traded_once_and_its_replay_ends_the_session() -> None:
     entrance = Entrance()
-    account_id = await entrance.member()
+    await entrance.member()
     first = await entrance.sign_in()
 
     second = await entrance.refreshing.refresh(first.refresh_token)
@@ -393,7 +395,6 @@ async def test_a_refresh_token_is_traded_once_and_its_replay_is_an_alarm() -> No
     assert len(tokens) == 3
     assert len({token[3:25] for token in tokens}) == 1
     assert {len(token) for token in tokens} == {68}
-    assert entrance.alarm.reused == [account_id]
 
 
 async def test_what_was_never_a_refresh_token_is_refused_unseen() -> None:
@@ -491,3 +492,22 @@ async def test_signing_out_ends_one_session_or_all() -> None:
 
     assert await entrance.refreshing.sign_out(viewer, everywhere=False) == 1
     assert await entrance.refreshing.sign_out(viewer, everywhere=True) == 3
+
+
+async def test_wrong_passwords_and_links_are_noted_by_whom_they_concern() -> None:
+    entrance = Entrance()
+    anna = await entrance.member()
+    await entrance.sign_in()
+    assert entrance.watch.refused == []
+
+    for email in (ANNA, "nobody@example.test"):
+        with pytest.raises(InvalidCredentials):
+            await entrance.sign_in(email, "not the password")
+    with pytest.raises(InvalidCredentials):
+        await entrance.signing_in.redeem_link("no link", network_address=HERE)
+
+    assert entrance.watch.refused == [
+        (HERE, identity_of("signIn", ANNA), anna),
+        (HERE, identity_of("signIn", "nobody@example.test"), None),
+        (HERE, None, None),
+    ]

@@ -26,6 +26,7 @@ def test_documented_defaults_are_the_real_ones() -> None:
     }
     plain["AI_TIMEOUT_SECONDS"] = "120"
     plain["SIGN_UP_CREDITS"] = "1000"
+    plain["ALERT_SPENDING_CREDITS"] = "10000"
     plain["AI_PRIVATE_NETWORK"] = "false"
     plain["SUSPEND_WHILE_DISPUTED"] = "false"
     plain["SUPABASE_CONFIRMS_EMAILS"] = "false"

@@ -20,9 +20,11 @@ from domain.offering import PaymentProvider
 from domain.packs import Assortment, CreditPack, PackPrice
 from domain.paying import Paying, Wanted
 from domain.payments import Payment, PaymentStatus
+from domain.tallying import Tally
 from domain.units import Microcredits, PackId
 from persistence.verifying import verify
 from schema.ids import payment_name
+from tests.domain.tallies import KeptCounts
 from tests.payments import fake_paystack, fake_stripe
 from tests.payments.fake_paystack import FakePaystack
 from tests.payments.fake_stripe import FakeStripe
@@ -164,7 +166,7 @@ async def open_store(bank: Bank, *, suspends_while_disputed: bool = False) -> As
             name_of=payment_name,
             suspends_while_disputed=suspends_while_disputed,
         )
-        app = Starlette(routes=Webhooks(paying).routes())
+        app = Starlette(routes=Webhooks(paying, Tally(keeper=KeptCounts(), hidden=str)).routes())
         http = await stack.enter_async_context(
             httpx2.AsyncClient(
                 transport=httpx2.ASGITransport(app), base_url="http://tallystick.test"

@@ -41,11 +41,11 @@ from domain.units import (
 from resolvers.context import Context, Services
 from schema import root
 from tests.domain.entrance import (
-    FakeAlarm,
     FakeDoors,
     FakeHashing,
     FakeStatusOffice,
     FakeTokens,
+    FakeWatch,
 )
 from tests.outsiders import NoOutsiders
 from tests.schema.alerting import FakeAlertBooks
@@ -170,7 +170,6 @@ class Shop:
                 tokens=self._tokens(),
                 key=b"a key",
                 lasts=timedelta(days=30),
-                alarm=FakeAlarm(),
             ),
             passwords=SettingPassword(
                 offer=OFFER, books=self.doors, hashing=FakeHashing(), tries=self._tries()
@@ -209,7 +208,7 @@ class Shop:
         return FakeTokens(Noon(), issued)
 
     def _tries(self) -> IdentityTries:
-        return IdentityTries(by_network=Points(), by_identity=Points())
+        return IdentityTries(by_network=Points(), by_identity=Points(), watch=FakeWatch())
 
     def _opened(self, account_id: AccountId, email: str | None) -> UUID:
         viewer = viewer_of(account_id)

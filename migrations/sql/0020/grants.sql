@@ -1,0 +1,2 @@
+REVOKE ALL ON FUNCTION begin_look, known_conditions, tell_condition, note_condition, end_condition, recent_attempts, overdue_holds, answer_backlog, add_sightings, recent_sightings, recent_reuses, recent_spending FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION begin_look, known_conditions, tell_condition, note_condition, end_condition, recent_attempts, overdue_holds, answer_backlog, add_sightings, recent_sightings, recent_reuses, recent_spending TO tallystick_worker;
