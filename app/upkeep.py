@@ -16,6 +16,9 @@ from domain.sweeping import Sweeping
 SWEEP_SECONDS: Final = 2.0
 FORGET_SECONDS: Final = 600.0
 KEY_USES_SECONDS: Final = 10.0
+FOLD_SECONDS: Final = 10.0
+"""No longer than what `persistence.folding` spares."""
+
 PARTITIONS_SECONDS: Final = 24 * 3_600.0
 PAYMENTS_SECONDS: Final = 15.0
 LINKS_KEPT_FOR: Final = timedelta(hours=1)
@@ -47,6 +50,12 @@ class KeyUses(Protocol):
     """When API keys were last used, which need not be written at each use."""
 
     async def write_uses(self) -> int: ...
+
+
+class Folding(Protocol):
+    """Usage records, which are added up for those who want sums of them."""
+
+    async def fold(self) -> int: ...
 
 
 class Payments(Protocol):
@@ -89,6 +98,7 @@ class Upkeep:
     key_uses: KeyUses
     texts_kept_for: timedelta
     leftovers: Leftovers
+    folding: Folding
     payments: Payments
     buckets: SharedBuckets
     mirror: Mirror | None
@@ -103,6 +113,7 @@ class Upkeep:
             _again_and_again("forget texts", self.forget_texts, FORGET_SECONDS),
             _again_and_again("write key uses", self.write_key_uses, KEY_USES_SECONDS),
             _again_and_again("forget sign-ins", self.forget_sign_ins, FORGET_SECONDS),
+            _again_and_again("fold usage", self.fold_usage, FOLD_SECONDS),
             _again_and_again("ask about payments", self.payments.poll, PAYMENTS_SECONDS),
             _again_and_again("forget buckets", self.buckets.forget, FORGET_SECONDS),
             _again_and_again("partitions", self.make_partitions, PARTITIONS_SECONDS),
@@ -130,6 +141,10 @@ class Upkeep:
 
     async def write_key_uses(self) -> int:
         await self.key_uses.write_uses()
+        return 0  # of no interest to the log
+
+    async def fold_usage(self) -> int:
+        await self.folding.fold()
         return 0  # of no interest to the log
 
     async def forget_sign_ins(self) -> int:

@@ -51,6 +51,7 @@ from persistence.allowing import PostgresBuckets
 from persistence.answers import PostgresAnswers
 from persistence.available import PostgresAvailable
 from persistence.engine import Engines
+from persistence.folding import PostgresFolding
 from persistence.forgetting import PostgresTexts
 from persistence.keys import PostgresKeyRing, PostgresKeysInForce
 from persistence.ledger import PostgresLedger
@@ -111,6 +112,7 @@ class _Books:
     buckets: PostgresBuckets
     replies: PostgresReplies
     available: PostgresAvailable
+    folding: PostgresFolding
 
     @property
     def counting(self) -> Counting:
@@ -188,6 +190,7 @@ async def wired(
             key_uses=books.keys,
             texts_kept_for=timedelta(hours=settings.answer_text_hours),
             leftovers=doors.leftovers,
+            folding=books.folding,
             payments=tills.paying,
             buckets=books.buckets,
             mirror=mirror,
@@ -268,6 +271,7 @@ async def _opened(
         buckets=PostgresBuckets(auth, secret=deployment.secret),
         replies=PostgresReplies(worker),
         available=PostgresAvailable(worker),
+        folding=PostgresFolding(worker),
     )
 
 

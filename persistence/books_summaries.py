@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from sqlalchemy import RowMapping, text
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.reporting import Reader
@@ -21,10 +22,11 @@ from domain.summarizing import (
     SummaryWanted,
     Sums,
 )
-from domain.units import AccountId, KeyNumber, Microcredits, key_of
+from domain.units import AccountId, ApiKeyId, KeyNumber, Microcredits, key_of
 from persistence.books_pages import moment_at
 from persistence.books_reads import Reads
 from persistence.summary_statements import Selecting, Statement
+from persistence.tables import FoldMarkRow
 
 _WHOLE, _FIRST_TOKEN = 1, 2
 
@@ -38,39 +40,40 @@ class SummaryReads(Reads):
         self, reader: Reader, wanted: SummaryWanted, parts: Sequence[Part]
     ) -> Sections:
         async with self.engines.reading(reader, in_one_snapshot=True) as session:
-            selecting = _selecting(reader, wanted)
-            return {part: await _sums(session, selecting.sums(part), part) for part in parts}
+            selecting = await _selecting(session, reader, wanted)
+            return {part: await _sums(session, selecting, part) for part in parts}
 
     async def usage_latencies(
         self, reader: Reader, wanted: SummaryWanted, parts: Sequence[Part]
     ) -> LatencySections:
         async with self.engines.reading(reader, in_one_snapshot=True) as session:
-            selecting = _selecting(reader, wanted)
-            return {
-                part: await _latencies(session, selecting.latencies(part), part) for part in parts
-            }
+            selecting = await _selecting(session, reader, wanted)
+            return {part: await _latencies(session, selecting, part) for part in parts}
 
 
-def _selecting(reader: Reader, wanted: SummaryWanted) -> Selecting:
+async def _selecting(session: AsyncSession, reader: Reader, wanted: SummaryWanted) -> Selecting:
     span = wanted.filter.span
     if span is None or span.end is None:
         raise AssertionError("a summary is of a range that ends")
     return Selecting(
         filter=wanted.filter,
+        span=(moment_at(span.start), moment_at(span.end)),
         starts=[moment_at(start) for start in wanted.starts],
-        ranges=[(moment_at(span.start), moment_at(span.end))],
+        mark=(await session.exec(select(FoldMarkRow.moment))).one(),
         with_cost=reader.as_admin,
     )
 
 
-async def _rows(session: AsyncSession, statement: Statement) -> Sequence[RowMapping]:
+async def _rows(session: AsyncSession, statement: Statement | None) -> Sequence[RowMapping]:
+    if statement is None:
+        return ()
     connection = await session.connection()
     return (await connection.execute(text(statement.text), dict(statement.told))).mappings().all()
 
 
-async def _sums(session: AsyncSession, statement: Statement, part: Part) -> dict[Group, Sums]:
+async def _sums(session: AsyncSession, selecting: Selecting, part: Part) -> dict[Group, Sums]:
     found: dict[Group, Sums] = {}
-    for row in await _rows(session, statement):
+    for row in await _rows(session, selecting.sums(part)):
         found[_group(part, row)] = Sums(
             attempts=row["attempts"],
             succeeded=row["succeeded"],
@@ -84,13 +87,16 @@ async def _sums(session: AsyncSession, statement: Statement, part: Part) -> dict
 
 
 async def _latencies(
-    session: AsyncSession, statement: Statement, part: Part
+    session: AsyncSession, selecting: Selecting, part: Part
 ) -> dict[Group, Latencies]:
+    shown = await _sums(session, selecting, part) if part is Part.KEYS else ()
+    statement = selecting.latencies(part, [key for key in shown if isinstance(key, ApiKeyId)])
     bins: defaultdict[tuple[Group, int], dict[int, int]] = defaultdict(dict)
     milliseconds: Counter[tuple[Group, int]] = Counter()
     for row in await _rows(session, statement):
         name = (_group(part, row), row["kind"])
-        bins[name][row["bin"]] = row["count"]
+        if row["count"]:
+            bins[name][row["bin"]] = row["count"]
         milliseconds[name] += row["milliseconds"]
     figures = {name: Latency.of(milliseconds[name], bins[name]) for name in bins}
     return {

@@ -3,14 +3,16 @@
 A statement is put together of fixed pieces only; everything a caller says travels as a parameter.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from domain.covering import WIDTHS_OF_ACCOUNTS, WIDTHS_OF_EVERYBODY, Cover, Range, cover
 from domain.histograms import GROWTH
 from domain.reporting import UsageFilter
 from domain.summarizing import KEYS_MAX, Part
+from domain.units import ApiKeyId
 
 _SUMS: Final = """
 SELECT {group}, sum(attempts)::bigint AS attempts, sum(succeeded)::bigint AS succeeded,
@@ -21,7 +23,14 @@ SELECT {group}, sum(attempts)::bigint AS attempts, sum(succeeded)::bigint AS suc
  GROUP BY 1, 2 {order}
 """
 
-_RECORDS: Final = """
+_SUMS_OF_CELLS: Final = """
+SELECT account_id, c.moment, model_id, api_key_number, attempts,
+       CASE outcome WHEN 'SUCCEEDED' THEN attempts ELSE 0 END AS succeeded,
+       CASE outcome WHEN 'FAILED' THEN attempts ELSE 0 END AS failed,
+       input_tokens, output_tokens, charged, {cost} AS provider_cost
+"""
+
+_SUMS_OF_RECORDS: Final = """
 SELECT account_id, moment, model_id, api_key_number, 1 AS attempts,
        (outcome = 'SUCCEEDED')::integer AS succeeded, (outcome = 'FAILED')::integer AS failed,
        input_tokens, output_tokens, charged, {cost} AS provider_cost
@@ -35,15 +44,50 @@ SELECT {group}, kind, bin, sum(count)::bigint AS count, sum(milliseconds)::bigin
  GROUP BY 1, 2, kind, bin
 """
 
-_DURATIONS: Final = """
-SELECT u.account_id, u.moment, u.model_id, u.api_key_number, d.kind, 1 AS count, d.milliseconds,
+# The sum of a cell's milliseconds is in no bin of its own.
+_LATENCIES_OF_CELLS: Final = """
+SELECT account_id, c.moment, model_id, api_key_number, d.kind, d.count, d.milliseconds, d.bin
+"""
+_BINS: Final = """
+ CROSS JOIN LATERAL (
+       SELECT 1 AS kind, unnest(latency_counts) AS count, 0 AS milliseconds,
+              unnest(latency_bins)::integer AS bin
+        UNION ALL
+       SELECT 2, unnest(first_token_counts), 0, unnest(first_token_bins)
+        UNION ALL
+       VALUES (1, 0, latency_ms, -1), (2, 0, first_token_ms, -1)) d
+"""
+
+_LATENCIES_OF_RECORDS: Final = """
+SELECT account_id, moment, model_id, api_key_number, d.kind, 1 AS count, d.milliseconds,
        CASE WHEN d.milliseconds < 1 THEN 0
             ELSE 1 + ceil(ln(d.milliseconds::double precision) / ln({growth}::double precision))
        END::integer AS bin
-  FROM tallystick.usage_records u
- CROSS JOIN LATERAL (VALUES (1, u.latency_ms), (2, u.first_token_ms)) d (kind, milliseconds)
+  FROM tallystick.usage_records
+ CROSS JOIN LATERAL (VALUES (1, latency_ms), (2, first_token_ms)) d (kind, milliseconds)
  WHERE outcome = 'SUCCEEDED' AND d.milliseconds IS NOT NULL AND {conditions}
 """
+
+# OFFSET 0 keeps this what it is: one walk along the key for each range.
+_CELLS: Final = """
+  FROM unnest(CAST(:minutes_{n} AS smallint[]), CAST(:since_{n} AS bigint[]),
+              CAST(:until_{n} AS bigint[])) r (minutes, since, until)
+ CROSS JOIN LATERAL (
+       SELECT {columns} FROM tallystick.usage_folds f
+        WHERE f.minutes = r.minutes AND f.moment >= r.since AND f.moment < r.until
+          AND {conditions}
+       OFFSET 0) c
+"""
+_COLUMNS: Final = "account_id, moment, model_id, api_key_number, outcome"
+_COLUMNS_OF_SUMS: Final = f"{_COLUMNS}, attempts, input_tokens, output_tokens, charged"
+_COLUMNS_OF_LATENCIES: Final = (
+    f"{_COLUMNS}, latency_ms, latency_bins, latency_counts,"
+    " first_token_ms, first_token_bins, first_token_counts"
+)
+
+_OF_EVERYBODY: Final = "f.account_id = 0"
+_OF_SESSIONS: Final = "f.account_id = 0 AND api_key_number = 0"
+_OF_KEYS: Final = "f.account_id > 0 AND api_key_number > 0"
 
 _GROUPS: Final[Mapping[Part, str]] = MappingProxyType(
     {
@@ -79,63 +123,119 @@ class Statement:
     told: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selecting:
     """Which attempts a summary is of, and what of them its reader may see."""
 
     filter: UsageFilter
-    starts: list[int]
+    span: Range
+    starts: Sequence[int]
     """The first moments of the buckets."""
-    ranges: list[tuple[int, int]]
-    """Ranges of moments whose records are read one by one."""
+    mark: int
+    """The moment before which cells hold everything."""
     with_cost: bool
 
-    def sums(self, part: Part) -> Statement:
+    def sums(self, part: Part) -> Statement | None:
+        """The statement that sums up a part; None when there is nothing to look at."""
         cost = "provider_cost" if self.with_cost else "0"
-        text = _SUMS.format(
-            group=_GROUPS[part], order=_ORDERS[part], rows=self._rows(_RECORDS, cost=cost)
-        )
-        return Statement(text, self._told(part))
+        columns = _COLUMNS_OF_SUMS + (", provider_cost" if self.with_cost else "")
+        arms = _Arms(self, part, ())
+        rows = arms.of_cells(_SUMS_OF_CELLS.format(cost=cost) + _CELLS, columns=columns)
+        rows += arms.of_records(_SUMS_OF_RECORDS, cost=cost)
+        text = _SUMS.format(group=_GROUPS[part], order=_ORDERS[part], rows=" UNION ALL ".join(rows))
+        return Statement(text, arms.told()) if rows else None
 
-    def latencies(self, part: Part) -> Statement:
-        rows = self._rows(_DURATIONS, growth=repr(GROWTH))
-        return Statement(_LATENCIES.format(group=_GROUPS[part], rows=rows), self._told(part))
+    def latencies(self, part: Part, keys: Sequence[ApiKeyId] = ()) -> Statement | None:
+        """The statement that adds up histograms, of a breakdown by keys for those keys only."""
+        arms = _Arms(self, part, keys)
+        rows = arms.of_cells(_LATENCIES_OF_CELLS + _CELLS + _BINS, columns=_COLUMNS_OF_LATENCIES)
+        rows += arms.of_records(_LATENCIES_OF_RECORDS, growth=repr(GROWTH))
+        text = _LATENCIES.format(group=_GROUPS[part], rows=" UNION ALL ".join(rows))
+        return Statement(text, arms.told()) if rows else None
 
-    def _rows(self, piece: str, **words: str) -> str:
-        return " UNION ALL ".join(
+
+class _Arms:
+    """The selects that a statement unites: cells of one or two kinds, and ranges of records."""
+
+    def __init__(self, selecting: Selecting, part: Part, keys: Sequence[ApiKeyId]) -> None:
+        self._filter = selecting.filter
+        self._selecting = selecting
+        self._part = part
+        self._keys = keys
+        self._cells = [kind for kind in self._kinds() if kind[1].cells]
+        self._records = self._cover(WIDTHS_OF_ACCOUNTS).records
+
+    def of_cells(self, piece: str, *, columns: str) -> list[str]:
+        return [
+            piece.format(
+                n=n, columns=columns, conditions=" AND ".join((whose, *self._conditions()))
+            )
+            for n, (whose, _) in enumerate(self._cells)
+        ]
+
+    def of_records(self, piece: str, **words: str) -> list[str]:
+        return [
             piece.format(
                 conditions=" AND ".join(
                     (f"moment >= :from_{n} AND moment < :to_{n}", *self._conditions())
                 ),
                 **words,
             )
-            for n in range(len(self.ranges))
-        )
+            for n in range(len(self._records))
+        ]
+
+    def told(self) -> Mapping[str, object]:
+        told: dict[str, object] = {}
+        for n, (_, covered) in enumerate(self._cells):
+            told[f"minutes_{n}"] = [minutes for minutes, _ in covered.cells]
+            told[f"since_{n}"] = [since for _, (since, _) in covered.cells]
+            told[f"until_{n}"] = [until for _, (_, until) in covered.cells]
+        for n, (start, end) in enumerate(self._records):
+            told |= {f"from_{n}": start, f"to_{n}": end}
+        if self._part is Part.BUCKETS:
+            told["starts"] = self._selecting.starts
+        if self._part is Part.KEYS and self._keys:
+            told["accounts"] = [key.account_id for key in self._keys]
+            told["numbers"] = [key.number for key in self._keys]
+        return told | dict(self._told_of_filter())
+
+    def _kinds(self) -> Iterator[tuple[str, Cover]]:
+        """Whose cells are read, and which of them."""
+        if self._filter.account_id is not None or self._filter.api_key is not None:
+            yield "f.account_id > 0", self._cover(WIDTHS_OF_ACCOUNTS)
+        elif self._part is Part.KEYS:
+            yield _OF_SESSIONS, self._cover(WIDTHS_OF_EVERYBODY)
+            yield _OF_KEYS, self._cover(WIDTHS_OF_ACCOUNTS)
+        else:
+            yield _OF_EVERYBODY, self._cover(WIDTHS_OF_EVERYBODY)
+
+    def _cover(self, widths: Sequence[int]) -> Cover:
+        edges = self._selecting.starts if self._part is Part.BUCKETS else ()
+        return cover(self._selecting.span, edges, self._selecting.mark, widths)
 
     def _conditions(self) -> Iterator[str]:
-        if self.filter.account_id is not None:
+        if self._filter.account_id is not None:
             yield "account_id = :account_id"
-        if self.filter.model_id is not None:
+        if self._filter.model_id is not None:
             yield "model_id = :model_id"
-        if self.filter.api_key is not None:
+        if self._filter.api_key is not None:
             # The last is what an index is of.
             yield "account_id = :key_account_id AND api_key_number = :key AND api_key_number > 0"
-        if self.filter.outcomes is not None:
+        if self._filter.outcomes is not None:
             yield "outcome = ANY (CAST(:outcomes AS text[]))"
+        if self._part is Part.KEYS and self._keys:
+            yield (
+                "(api_key_number = 0 OR (account_id, api_key_number) IN (SELECT * FROM"
+                " unnest(CAST(:accounts AS bigint[]), CAST(:numbers AS integer[]))))"
+            )
 
-    def _told(self, part: Part) -> Mapping[str, object]:
-        told: dict[str, object] = {}
-        for n, (start, end) in enumerate(self.ranges):
-            told |= {f"from_{n}": start, f"to_{n}": end}
-        if part is Part.BUCKETS:
-            told["starts"] = self.starts
-        if self.filter.account_id is not None:
-            told["account_id"] = self.filter.account_id
-        if self.filter.model_id is not None:
-            told["model_id"] = self.filter.model_id
-        if self.filter.api_key is not None:
-            told["key_account_id"] = self.filter.api_key.account_id
-            told["key"] = self.filter.api_key.number
-        if self.filter.outcomes is not None:
-            told["outcomes"] = sorted(self.filter.outcomes)
-        return told
+    def _told_of_filter(self) -> Iterator[tuple[str, object]]:
+        if self._filter.account_id is not None:
+            yield "account_id", self._filter.account_id
+        if self._filter.model_id is not None:
+            yield "model_id", self._filter.model_id
+        if self._filter.api_key is not None:
+            yield "key_account_id", self._filter.api_key.account_id
+            yield "key", self._filter.api_key.number
+        if self._filter.outcomes is not None:
+            yield "outcomes", sorted(self._filter.outcomes)

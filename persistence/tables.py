@@ -44,6 +44,7 @@ from persistence.tables_events import (
     GoneEndpointRow,
     ToldEventRow,
 )
+from persistence.tables_folds import FoldMarkRow, UsageFoldRow
 from persistence.tables_keys import ApiKeyRow, KeyBudgetRow
 from persistence.tables_ledger import (
     BalanceRow,
@@ -87,6 +88,7 @@ __all__ = [
     "EntryRow",
     "EventDeliveryRow",
     "EventWishRow",
+    "FoldMarkRow",
     "GoneEndpointRow",
     "HistoryRow",
     "HoldRow",
@@ -110,6 +112,7 @@ __all__ = [
     "SightingRow",
     "SweepMarkRow",
     "ToldEventRow",
+    "UsageFoldRow",
     "UsageHourRow",
     "UsageRecordRow",
     "WaitingQuestionRow",

@@ -31,11 +31,11 @@ _OF_DOMAINS: Final = (
 )
 _READABLE: Final = (
     "account_contacts", "answer_texts", "answers", "balances", "entries", "holds", "key_budgets",
-    "lots", "model_prices", "models", "payment_entries", "sweep_mark", "usage_hours",
+    "fold_mark", "lots", "model_prices", "models", "payment_entries", "sweep_mark", "usage_hours",
 )  # fmt: skip
 _FOR_ADMINS: Final = (
-    "accounts", "usage_records", "audit_entries", "payments", "payment_reversals", "payment_events",
-    "alerts", "book_checks",
+    "accounts", "usage_records", "usage_folds", "audit_entries", "payments", "payment_reversals",
+    "payment_events", "alerts", "book_checks",
 )  # fmt: skip
 _PAYMENT_COLUMNS: Final = (
     "account_id", "moment", "key_number", "provider", "mode", "pack_id", "pack_name", "currency",
@@ -70,7 +70,7 @@ _FUNCTIONS: Final = {
         "take_hold", "end_hold", "apply", "apply_carefully", "due_holds", "settle_due_purses",
         "find_answer", "forget_texts", "ensure_partitions", "keep_reply", "find_reply",
         "forget_replies",
-        "empty_revoked_keys", "collect_owed",
+        "empty_revoked_keys", "collect_owed", "usage_horizon", "fold_usage",
         "renew_lease", "end_lease", "give_up_lost_answers", "waiting_answers", "keep_question",
         "claim_answers", "hand_back_answer", "withdraw_answer", "request_cancel",
         "look_for_pieces", "answers_followed", "add_pieces", "remove_pieces", "forget_pieces",
@@ -104,9 +104,10 @@ def expected_grants() -> Iterator[str]:
             yield f"SELECT on api_keys.{column.name} to {Login.USER}"
             yield f"SELECT on api_keys.{column.name} to {Login.ADMIN}"
     yield from (f"SELECT on payments.{name} to {Login.USER}" for name in _PAYMENT_COLUMNS)
-    for column in metadata.tables["tallystick.usage_records"].columns:
-        if column.name != "provider_cost":
-            yield f"SELECT on usage_records.{column.name} to {Login.USER}"
+    for table in ("usage_records", "usage_folds"):
+        for column in metadata.tables[f"tallystick.{table}"].columns:
+            if column.name != "provider_cost":
+                yield f"SELECT on {table}.{column.name} to {Login.USER}"
 
 
 def expected_constraints() -> Iterator[str]:
@@ -171,7 +172,8 @@ SELECT format('%s.%s', tablename, policyname),
   FROM pg_policies
  WHERE schemaname = 'tallystick' AND roles <> ARRAY[$2::name]
    AND NOT (cmd = 'SELECT' AND CASE
-       WHEN tablename IN ('models', 'model_prices', 'sweep_mark') AND qual = 'true' THEN true
+       WHEN tablename IN ('models', 'model_prices', 'sweep_mark', 'fold_mark')
+            AND qual = 'true' THEN true
        WHEN roles = ARRAY[$3::name] AND tablename = 'accounts'
        THEN qual ~ '^\\(id = \\( SELECT caller_account_id\\(\\) AS \\w+\\)\\)$'
        WHEN roles = ARRAY[$3::name]  -- of its account, and nothing but its own to an API key

@@ -5,6 +5,7 @@ Each query answers with the rows that break its rule, by name, and with what is 
 
 from typing import Final
 
+from persistence.verifying_folds import FOLDS
 from persistence.verifying_keys import API_KEYS
 from persistence.verifying_parts import Rule
 from persistence.verifying_payments import PAYMENTS
@@ -342,4 +343,14 @@ SELECT format('balances (%s, %s)', account_id, key_number),
     ),
 )
 
-RULES: Final = (*BALANCES, *_HOLDS, *_LOTS, *_USAGE, *_KEYS, *_ORIGINS, *PAYMENTS, *API_KEYS)
+RULES: Final = (
+    *BALANCES,
+    *_HOLDS,
+    *_LOTS,
+    *_USAGE,
+    *_KEYS,
+    *_ORIGINS,
+    *FOLDS,
+    *PAYMENTS,
+    *API_KEYS,
+)

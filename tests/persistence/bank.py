@@ -37,6 +37,7 @@ from domain.units import (
 from persistence.accounts import PostgresAccounts
 from persistence.books import PostgresBooks
 from persistence.engine import Engines
+from persistence.folding import PostgresFolding
 from persistence.keys import PostgresKeyRing, PostgresKeysInForce
 from persistence.ledger import PostgresLedger
 from persistence.office import PostgresOffice
@@ -150,6 +151,7 @@ class Bank:
     postings: PostgresPostings
     payments: PostgresPayments
     ledger: PostgresLedger
+    folding: PostgresFolding
     auth: asyncpg.Pool
     owner: asyncpg.Pool
     _numbers: "count[int]" = field(default_factory=count)
@@ -234,6 +236,7 @@ async def open_bank(url: str, secret: str) -> AsyncIterator[Bank]:
             keys=PostgresKeysInForce(auth, SystemClock()),
             postings=PostgresPostings(paying),
             payments=PostgresPayments(paying, engines),
+            folding=PostgresFolding(await pool(Login.WORKER), spared=0),
             auth=auth,
             ledger=await stack.enter_async_context(ledger),
             owner=await stack.enter_async_context(asyncpg.create_pool(url, min_size=0, max_size=4)),

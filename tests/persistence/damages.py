@@ -9,7 +9,8 @@ class Damage:
 
     Names in braces stand for what the scene has: {account}, and the moments of its {grant}, of the
     {hold} that became an answer, of its {charge}, of the {refund} of that, and of an {open} hold;
-    {hour} is the hour of the charge. {buyer} has bought credits: {payment} is when that began,
+    {hour} is the hour of the charge, and {quarter}, {whole_hour} and {day}
+    begin when its cells do. {buyer} has bought credits: {payment} is when that began,
     {purchase} and {back} are its lines, of which the latter took back what was refunded.
     """
 
@@ -42,6 +43,8 @@ OF_AN_ATTEMPT = (
 NO_DEARER = "Nothing is charged beyond what its tokens cost at the price it was asked for."
 DELIVERED = "Only what was delivered is charged."
 ROLL_UPS = "The roll-ups are the sums of the usage records, hour by hour."
+FOLDED = "What was folded of usage is the sum of the records before the mark."
+FOLDED_WIDER = "What is folded wider, and of everybody, is the sum of the narrowest cells."
 ONE_EFFECT = "An idempotency key has one effect."
 REFUNDS = "What is given back of a charge, over all times, is never more than the charge."
 ASKED_FOR = "What was recharged, adjusted, refunded or moved was asked for by a key."
@@ -224,6 +227,49 @@ DAMAGES = (
         "DELETE FROM usage_hours",
         ROLL_UPS,
         "usage_hours ({account}, {hour}, small, 0)",
+    ),
+    Damage(
+        "UPDATE usage_folds SET charged = charged + 1 WHERE minutes = 15 AND account_id > 0",
+        FOLDED,
+        "usage_folds ({account}, 15, {quarter}, small, 0, SUCCEEDED)",
+    ),
+    Damage(
+        "UPDATE usage_folds SET latency_bins[1] = 5 WHERE minutes = 15",
+        FOLDED,
+        "usage_folds ({account}, 15, {quarter}, small, 0, SUCCEEDED)",
+    ),
+    Damage(
+        "DELETE FROM usage_folds WHERE minutes = 15 AND account_id > 0",
+        FOLDED,
+        "usage_folds ({account}, 15, {quarter}, small, 0, SUCCEEDED)",
+    ),
+    Damage(
+        "UPDATE fold_mark SET moment = {charge}",
+        FOLDED,
+        "usage_folds ({account}, 15, {quarter}, small, 0, SUCCEEDED)",
+    ),
+    Damage(
+        "INSERT INTO usage_records (account_id, moment, key_number, api_key_number, attempt,"
+        " outcome, model_id, price_id, input_tokens, cached_input_tokens, output_tokens,"
+        " is_estimated, charged) VALUES ({account}, {hold}, 0, 0, 1, 'CANCELED', 'small', 1, 0, 0,"
+        " 0, false, 0)",
+        FOLDED,
+        "usage_folds ({account}, 15, {quarter}, small, 0, CANCELED)",
+    ),
+    Damage(
+        "UPDATE usage_folds SET first_token_counts[1] = 2 WHERE minutes = 60",
+        FOLDED_WIDER,
+        "usage_folds (0, 60, {whole_hour}, small, 0, SUCCEEDED)",
+    ),
+    Damage(
+        "DELETE FROM usage_folds WHERE minutes = 1440 AND account_id > 0",
+        FOLDED_WIDER,
+        "usage_folds ({account}, 1440, {day}, small, 0, SUCCEEDED)",
+    ),
+    Damage(
+        "UPDATE usage_folds SET attempts = 3 WHERE account_id = 0 AND minutes = 1440",
+        FOLDED_WIDER,
+        "usage_folds (0, 1440, {day}, small, 0, SUCCEEDED)",
     ),
     Damage(
         "ALTER TABLE holds DROP CONSTRAINT holds_key_has_one_effect;"

@@ -13,7 +13,7 @@ from tests.persistence.bank import SUSPEND, Bank, Customer
 from tests.persistence.intruder import DENIED, Intruder, intruding
 from tests.persistence.programs import Program, make_program
 
-BY_ASKING = ("holds", "usage_records", "usage_hours", "answers")
+BY_ASKING = ("holds", "usage_records", "usage_hours", "usage_folds", "answers")
 """Tables and views whose rows say with which key something was asked."""
 
 SEEN = {
@@ -206,4 +206,5 @@ async def _customer_with_programs(bank: Bank) -> tuple[Customer, Program, Progra
     await bank.answer(customer.purse, 100, 10)
     await bank.answer(spending.purse, 100, 20, key=spending.id.number)
     await bank.answer(own.purse, 100, 30, key=own.id.number)
+    await bank.folding.fold()
     return customer, spending, own

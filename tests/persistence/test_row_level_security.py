@@ -19,11 +19,11 @@ PERSONAL = (
 )  # fmt: skip
 """Tables of which customers read their own rows, every column."""
 
-READABLE = (*PERSONAL, "accounts", "usage_records", "api_keys", "payments")
+READABLE = (*PERSONAL, "accounts", "usage_records", "usage_folds", "api_keys", "payments")
 """All tables with rows of customers that somebody may read."""
 
 EVERYTHING = (
-    *READABLE, "models", "model_prices", "sweep_mark", "sessions",
+    *READABLE, "models", "model_prices", "sweep_mark", "fold_mark", "sessions",
     "answer_replies", "idempotency_keys", "audit_entries", "alembic_version", "passwords",
     "promised_mails", "mailed_links", "payment_reversals", "payment_events", "alerts",
     "book_checks", "looks", "alert_conditions", "sightings",
@@ -95,6 +95,7 @@ MAY_CALL = {
         "begin_look", "known_conditions", "tell_condition", "note_condition", "end_condition",
         "recent_attempts", "overdue_holds", "answer_backlog", "add_sightings", "recent_sightings",
         "recent_reuses", "recent_spending",
+        "usage_horizon", "fold_usage",
     },
     Login.PAYMENTS: {
         "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",
@@ -121,8 +122,10 @@ async def test_a_login_without_a_session_reads_what_is_public_and_nothing_else(b
         "models": 1,
         "model_prices": 1,
         "sweep_mark": 1,
+        "fold_mark": 1,
         "accounts": DENIED,
         "usage_records": DENIED,
+        "usage_folds": DENIED,
         "api_keys": DENIED,
         "payments": DENIED,
         "sessions": DENIED,
@@ -167,8 +170,10 @@ async def test_the_administrators_login_without_a_session_reads_nothing(bank: Ba
         "models": 0,
         "model_prices": 0,
         "sweep_mark": 1,
+        "fold_mark": 1,
         "accounts": 0,
         "usage_records": 0,
+        "usage_folds": 0,
         "api_keys": DENIED,
         "payments": 0,
         "sessions": DENIED,
@@ -428,6 +433,7 @@ async def test_a_temporary_table_does_not_stand_in_for_the_sessions(bank: Bank) 
         "SELECT suspension_reason FROM tallystick.accounts",
         "SELECT provider_cost FROM tallystick.usage_records",
         "SELECT 1 FROM tallystick.usage_records WHERE provider_cost > 0",
+        "SELECT provider_cost FROM tallystick.usage_folds",
     ],
 )
 async def test_columns_for_administrators_are_closed_to_customers(bank: Bank, query: str) -> None:
@@ -445,4 +451,5 @@ async def _customer_with_history(bank: Bank) -> Customer:
     await make_program(bank, customer, budget=5)
     payment = (await bank.payments.begin(customer.session_id, ORDER, once("k"))).payment
     await bank.payments.settle(payment, judged(payment, standing(payment), now=NOW))
+    await bank.folding.fold()
     return customer

@@ -13,6 +13,7 @@ from domain.histograms import RELATIVE_ERROR
 from domain.reporting import Reader, Span, UsageFilter
 from domain.summarizing import Group, Latencies, Latency, Part, SummaryWanted
 from domain.units import ApiKeyId, KeyNumber, ModelId
+from persistence.books_pages import moment_at
 from tests.persistence.bank import Bank, Customer
 from tests.persistence.records import Making, matching, put
 from tests.schema.summing import grouped, latencies_of, sums_of
@@ -20,6 +21,14 @@ from tests.schema.summing import grouped, latencies_of, sums_of
 START = datetime(2026, 3, 20, tzinfo=UTC)
 END = datetime(2026, 4, 3, tzinfo=UTC)
 PARTS = tuple(Part)
+MARKS = (
+    datetime(1970, 1, 1, tzinfo=UTC),
+    datetime(2026, 3, 25, 0, 10, 0, 500, tzinfo=UTC),
+    datetime(2026, 3, 29, 13, tzinfo=UTC),
+    None,
+)
+"""How far usage has been added up, from not at all to the end."""
+
 DAY, HOUR, MONTH = TimeBucket.DAY, TimeBucket.HOUR, TimeBucket.MONTH
 CASES = [
     (DAY, "UTC", "2026-03-20T00:00", "2026-04-03T00:00"),
@@ -89,6 +98,17 @@ class Town:
     records: list[UsageRecord]
 
 
+async def fold_to(bank: Bank, time: datetime | None) -> None:
+    """Add up what was used before a time; all of it, if there is none given."""
+    if time is None:
+        await bank.folding.fold()
+    else:
+        while await bank.owner.fetchval(
+            "SELECT tallystick.fold_usage($1, 0, 500)", moment_at(time)
+        ):
+            pass
+
+
 @pytest.fixture
 async def town(bank: Bank) -> Town:
     town = Town()
@@ -101,16 +121,16 @@ async def town(bank: Bank) -> Town:
     return town
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("folded_to", MARKS, ids=str)
 async def test_a_summary_is_what_adding_up_the_records_says(
-    bank: Bank, town: Town, case: tuple[TimeBucket, str, str, str]
+    bank: Bank, town: Town, folded_to: datetime | None
 ) -> None:
-    of_ada = wanted_of(case, UsageFilter(account_id=town.ada.account_id))
-    of_all = wanted_of(case, UsageFilter())
+    await fold_to(bank, folded_to)
 
-    await compare(bank, town.ada.reader, town.records, of_ada)
-    await compare(bank, town.eve.admin, town.records, of_ada)
-    await compare(bank, town.eve.admin, town.records, of_all)
+    for case in CASES:
+        of_ada = wanted_of(case, UsageFilter(account_id=town.ada.account_id))
+        await compare(bank, town.ada.reader, town.records, of_ada)
+        await compare(bank, town.eve.admin, town.records, wanted_of(case, UsageFilter()))
 
 
 @pytest.mark.parametrize(
@@ -126,6 +146,7 @@ async def test_filters_narrow_a_summary_as_they_narrow_the_records(
     bank: Bank, town: Town, outcomes: frozenset[UsageOutcome] | None
 ) -> None:
     ada = town.ada.account_id
+    await fold_to(bank, datetime(2026, 3, 28, 22, 10, tzinfo=UTC))
     for filter_ in (
         UsageFilter(account_id=ada, outcomes=outcomes),
         UsageFilter(account_id=ada, outcomes=outcomes, model_id=ModelId("large")),
@@ -150,6 +171,13 @@ async def test_nobody_sums_up_the_usage_of_others(bank: Bank, town: Town) -> Non
     theirs = matching(town.records, replace(of_all.filter, account_id=town.bob.account_id))
     assert (await bank.books.usage_sums(town.bob.reader, of_all, [Part.TOTALS]))[Part.TOTALS] == {
         0: replace(sums_of(theirs), provider_cost=0)
+    }
+    await fold_to(bank, None)
+    assert await bank.books.usage_sums(town.bob.reader, of_ada, PARTS) == {
+        part: {} for part in PARTS
+    }
+    assert await bank.books.usage_latencies(town.bob.reader, of_ada, PARTS) == {
+        part: {} for part in PARTS
     }
 
 

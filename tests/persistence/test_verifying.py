@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from domain.covering import MINUTE
 from domain.ledger import Once
 from domain.units import EntryId, Microcredits
 from domain.verifying import Report
@@ -40,7 +41,7 @@ async def test_books_in_use_are_right(bank: Bank) -> None:
     report = await verify(bank.url)
 
     assert report.is_clean, report.lines()
-    assert report.lines() == ["The books are right: 45 rules hold over 5 entries."]
+    assert report.lines() == ["The books are right: 47 rules hold over 5 entries."]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +110,7 @@ async def _scene(bank: Bank) -> dict[str, object]:
         once=Once.of("refundCharge", "1"),
     )
     in_progress = await bank.ask(customer.purse)
+    await bank.folding.fold()
     bought = await orders.buyer(bank)
     await bought.is_told(orders.refund(100), heard=orders.message("evt"))
     lines = "SELECT moment FROM tallystick.payment_entries ORDER BY moment"
@@ -125,6 +127,9 @@ async def _scene(bank: Bank) -> dict[str, object]:
         "after_charge": ended.ended_at + 1,
         "refund": refund.entry_id.moment,
         "open": in_progress.hold_id.moment,
+        "quarter": ended.ended_at - ended.ended_at % (15 * MINUTE),
+        "whole_hour": ended.ended_at - ended.ended_at % (60 * MINUTE),
+        "day": ended.ended_at - ended.ended_at % (1440 * MINUTE),
         "hour": await bank.owner.fetchval(HOUR, ended.ended_at),
     }
 
