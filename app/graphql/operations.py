@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from graphql import (
     ExecutionResult,
     Executor,
+    FieldNode,
     GraphQLError,
     OperationType,
     create_source_event_stream,
@@ -160,7 +161,9 @@ def body_of(
 def _located(executor: Executor[None], error: Exception) -> GraphQLError:
     """The error at the field whose stream it ended."""
     [field, *_] = executor.operation.selection_set.selections
-    return located_error(error, [field], [getattr(field, "response_key", "stream")])
+    if not isinstance(field, FieldNode):
+        return located_error(error, [field])
+    return located_error(error, [field], [(field.alias or field.name).value])
 
 
 async def _close(events: AsyncIterable[object]) -> None:

@@ -170,6 +170,7 @@ async def test_what_breaks_a_stream_is_told_without_its_words(address: Address) 
         heard = await events.all()
 
     assert [code_of(body) for _, body in heard[1:]] == ["INTERNAL", None]
+    assert "'path': ['leakLater']" in str(heard[1])
     assert SECRET not in str(heard)
 
 
