@@ -70,6 +70,10 @@ def test_the_page_explains_the_schema_that_callers_may_not_ask_for(
     assert "SessionStarted" in str(seen["docs"])
 
 
+def test_both_halves_can_be_read_on_a_narrow_screen(seen: Mapping[str, object]) -> None:
+    assert seen["halvesOfNarrow"] == [True, True]
+
+
 def test_nothing_is_left_in_the_browser(seen: Mapping[str, object]) -> None:
     assert seen["stored"] == {"local": [], "session": [], "cookies": ""}
 

@@ -75,6 +75,15 @@ await page.locator(".graphiql-editor-tool .CodeMirror:visible").click();
 await page.keyboard.insertText('{"authorization": "Bearer token-9"}');
 seen.answerAfterHeader = await answered();
 
+await page.setViewportSize({ width: 390, height: 800 });
+seen.halvesOfNarrow = await page.evaluate(() =>
+  [".graphiql-editors", ".graphiql-response"].map(
+    (half) => document.querySelector(half).getBoundingClientRect().width > 250,
+  ),
+);
+if (screenshot) await page.screenshot({ path: screenshot.replace(".png", "-narrow.png") });
+await page.setViewportSize({ width: 1360, height: 820 });
+
 seen.docs = await page.evaluate(() => {
   document.querySelector('button[aria-label*="Documentation Explorer"]').click();
   return new Promise((resolve) =>
