@@ -37,3 +37,8 @@ class KeyBudget:
     used: Microcredits
     resets_at: datetime | None
     """Start of the next period; None for a lifetime."""
+
+    @property
+    def left(self) -> Microcredits:
+        """What can still be spent; a limit that was lowered may have been passed."""
+        return Microcredits(max(0, self.limit - self.used))

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.budgets import KeyBudget
+from domain.money import format_credits
 from domain.units import Microcredits
 
 
@@ -137,7 +138,10 @@ class InsufficientCredits(Problem):
         self.required = required
         self.available = available
         self.affordable_answer_tokens = affordable_answer_tokens
-        super().__init__("The available credits do not cover this.")
+        super().__init__(
+            f"This needs {format_credits(required)} credits, and {format_credits(available)} are "
+            "available."
+        )
 
 
 class BudgetExceeded(Problem):
@@ -151,7 +155,14 @@ class BudgetExceeded(Problem):
     def __init__(self, *, required: Microcredits, budget: KeyBudget | None = None) -> None:
         self.required = required
         self.budget = budget
-        super().__init__("The API key's budget does not cover this.")
+        message = f"This needs {format_credits(required)} credits, which the API key's budget "
+        if budget is None:
+            super().__init__(f"{message}does not cover.")
+            return
+        renewal = f" until {budget.resets_at:%Y-%m-%d}" if budget.resets_at else ""
+        super().__init__(
+            f"{message}does not cover: {format_credits(budget.left)} are left{renewal}."
+        )
 
 
 class AccountSuspended(Problem):

@@ -113,7 +113,7 @@ class Paying:
         processor = self._offered(PaymentProvider.STRIPE)
         customer = await self.books.customer(viewer.account_id, processor.provider, processor.mode)
         if customer is None:
-            raise NotFound("payment by Stripe yet")
+            raise NotFound("portal before the first payment by Stripe")
         try:
             url = await processor.open_portal(customer, self.origin + (return_path or "/"))
         except ProcessorFailed as error:

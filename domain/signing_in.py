@@ -281,8 +281,12 @@ class SigningIn:
     ) -> LinkSent:
         """Promise a mail with a sign-in link, whether or not anybody has the address."""
         self._require(SignInMethod.MAGIC_LINK)
+        raise_issues(
+            iter([] if read_email(email) else [NO_ADDRESS]),
+            issues_of_return_path(return_path),
+            _issues_of_fragment(return_path),
+        )
         email = email_of(email)
-        raise_issues(issues_of_return_path(return_path), _issues_of_fragment(return_path))
         await self.tries.count(network_address, identity_of("requestMagicLink", email))
         await self.mails.promise(
             Promise(kind=MailKind.SIGN_IN, email=email, return_path=return_path)

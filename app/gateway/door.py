@@ -22,9 +22,18 @@ from app.gateway.reading import fingerprint, read
 from app.gateway.replying import Line
 from app.http import read_body
 from app.logging import REQUEST_ID, kind_and_places
+from domain import key_texts
 from domain.allowing import Allowances
-from domain.checking import issues_of_key, raise_issues
-from domain.errors import AccessError, Forbidden, NotFound, Problem, Unauthenticated, Unavailable
+from domain.checking import issues_of_key
+from domain.errors import (
+    AccessError,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Problem,
+    Unauthenticated,
+    Unavailable,
+)
 from domain.identity import Scope as KeyScope
 from domain.identity import Viewer
 from domain.passed_calls import Door, PassedRequest
@@ -39,6 +48,9 @@ _SMALL_BYTES_MAX: Final = 1024 * 1024
 _DIGITS_MAX: Final = 15
 _CALLS: Final = {f"{PREFIX}{door}": door for door in Door}
 _MODELS: Final = f"{PREFIX}models"
+_NO_CREDENTIAL: Final = (
+    f"This is neither an API key of this server ({key_texts.PREFIX}…) nor an access token in force."
+)
 
 _log = structlog.get_logger("gateway")
 
@@ -156,7 +168,13 @@ class Gateway:
         await send({"type": "http.response.body", "body": body})
 
     async def _viewer(self, headers: Headers, *, needs: KeyScope | None) -> Viewer:
-        viewer = await self.callers.viewer(headers.getlist("authorization"))
+        sent = headers.getlist("authorization")
+        try:
+            viewer = await self.callers.viewer(sent)
+        except Unauthenticated as refused:
+            if any(key_texts.PREFIX in each for each in sent):
+                raise
+            raise Unauthenticated(_NO_CREDENTIAL) from refused
         if viewer is None:
             raise Unauthenticated("Send an API key, as `Authorization: Bearer …`.")
         if needs is not None and needs not in viewer.scopes:
@@ -181,8 +199,8 @@ def _is_small(headers: Headers) -> bool:
 
 def _key(headers: Headers) -> str | None:
     key = headers.get("idempotency-key")
-    if key is not None:
-        raise_issues(issues_of_key(key))
+    for issue in issues_of_key(key) if key is not None else ():
+        raise InvalidInput.at("Idempotency-Key", issue.message)
     return key
 
 

@@ -30,7 +30,6 @@ from domain.errors import (
     Unavailable,
 )
 from domain.money import format_credits
-from domain.units import Microcredits
 
 _INVALID: Final = "invalid_request_error"
 _RETRY_SECONDS_HEEDED_MAX: Final = 60
@@ -174,8 +173,7 @@ def _final(error: Problem, code: str) -> Failure:
             status, kind = HTTPStatus.PAYMENT_REQUIRED, "insufficient_quota"
             facts["required"] = format_credits(required)
             if budget is not None:
-                left = Microcredits(max(0, budget.limit - budget.used))
-                facts["available"] = format_credits(left)
+                facts["available"] = format_credits(budget.left)
         case AccountSuspended():
             status, kind = HTTPStatus.FORBIDDEN, "insufficient_permissions"
         case NotFound():

@@ -74,7 +74,7 @@ def fingerprint(request: PassedRequest) -> bytes:
 def _chat(model: ModelId, fields: dict[str, object], body_bytes: int) -> PassedRequest:
     messages = fields.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise InvalidInput.at("messages", "Send at least one message.")
+        raise InvalidInput.at("messages", "Send a list of at least one message.")
     _refuse(_issues_of_chat(fields))
     limits = [
         limit
@@ -135,7 +135,7 @@ def _issues_of_chat(fields: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         yield "modalities", "Only text has a price here."
     yield from _issues_of_tools(fields)
     if fields.get("prediction"):
-        yield "prediction", "Predicted output is charged beyond the limit of an answer; leave it."
+        yield "prediction", "Predicted output has no bound here; leave it out."
     options = fields.get("stream_options")
     if options is not None and not isinstance(options, dict):
         yield "stream_options", 'Send an object, such as {"include_usage": true}.'

@@ -268,6 +268,13 @@ async def test_a_form_gets_every_finding_at_once() -> None:
     ]  # fmt: skip
 
 
+async def test_so_does_a_form_for_a_link() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await Entrance().signing_in.request_link("anna", "//evil.test", network_address=HERE)
+
+    assert [issue.path for issue in refused.value.issues] == [("email",), ("return_path",)]
+
+
 async def test_a_password_too_long_to_be_anybodys_is_not_hashed() -> None:
     entrance = Entrance()
     await entrance.member()

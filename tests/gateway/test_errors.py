@@ -53,8 +53,16 @@ async def test_a_wrong_key_is_an_authentication_error(street: Street) -> None:
     async with client_of(street, "sk-nobody") as client:
         async with raises(openai.AuthenticationError, "invalid_api_key"):
             await client.chat.completions.create(model=MODEL, messages=says("hello"))
-        async with raises(openai.AuthenticationError, "invalid_api_key"):
+        async with raises(openai.AuthenticationError, "invalid_api_key") as foreign:
             await client.models.list()
+    async with (
+        client_of(street, "ck_nobody") as client,
+        raises(openai.AuthenticationError, "invalid_api_key") as ended,
+    ):
+        await client.models.list()
+
+    assert "neither an API key of this server (ck_…) nor an access token" in foreign[0].message
+    assert "is disabled, expired or revoked" in ended[0].message
 
 
 async def test_bad_requests_say_which_field_and_cost_nothing(
@@ -62,12 +70,17 @@ async def test_bad_requests_say_which_field_and_cost_nothing(
 ) -> None:
     async with raises(openai.BadRequestError, "invalid_value") as errors:
         await client.chat.completions.create(model=MODEL, messages=says("hello"), max_tokens=0)
+    async with raises(openai.BadRequestError, "invalid_value") as keyed:
+        await client.chat.completions.create(
+            model=MODEL, messages=says("hello"), extra_headers={"Idempotency-Key": "x" * 129}
+        )
     async with raises(openai.BadRequestError, "invalid_value") as stateful:
         await client.responses.create(model=MODEL, input="x", previous_response_id="resp_1")
     async with raises(openai.BadRequestError, "invalid_value") as searching:
         await client.responses.create(model=MODEL, input="x", tools=[{"type": "web_search"}])
 
     assert errors[0].param == "max_tokens"
+    assert keyed[0].param == "Idempotency-Key"
     assert stateful[0].param == "previous_response_id"
     assert searching[0].param == "tools.0"
     assert street.house.provider.calls_received == 0

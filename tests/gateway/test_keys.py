@@ -43,4 +43,6 @@ async def test_a_budget_says_what_is_left_of_it(street: Street) -> None:
     assert isinstance(body, dict)
     assert (refused.value.status_code, body["code"]) == (402, "budget_exceeded")
     assert float(body["required"]) > 2 > float(body["available"]) > 1.9
+    assert f"needs {body['required']} credits" in body["message"]
+    assert f"{body['available']} are left until 20" in body["message"]
     assert await street.house.differences() == []
