@@ -31,14 +31,14 @@ def application(system: System) -> ASGIApp:
         served = RefreshCookies(served, system.origins)
     app = _Doors(served, system.gateway)
     guarded = GuardedOrigins(app, system.origins, with_cookies=system.has_refresh_cookie)
-    return RequestIds(SafeHeaders(guarded))
+    return RequestIds(SafeHeaders(guarded), system.watched.requests)
 
 
 def routes_of(system: System) -> list[BaseRoute]:
     """All that is routed; calls of OpenAI's clients go past the router."""
     schema = root.build(ServedSchema)
     schema.limits = Limits(is_introspection_open=system.is_introspection_open)
-    view = GraphQLView(schema, _context_of(system.services))
+    view = GraphQLView(schema, _context_of(system.services), streams=system.watched.streams)
     routes: list[BaseRoute] = [
         Route("/", _welcome),
         Route("/graphql", view),

@@ -2,9 +2,11 @@
 
 import asyncio
 import re
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from secrets import token_hex
 from time import perf_counter
+from typing import Final
 
 import structlog
 from starlette.datastructures import Headers
@@ -13,10 +15,59 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import Refused
 from app.logging import REQUEST_ID
+from app.noting import NOTED, Noted
+from domain.counting import OTHER, SECONDS, Spread, Tally
 
 _log = structlog.get_logger("http")
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _DIGITS_MAX = 15
+_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+_ROUTES: Final = {
+    path: path
+    for path in (
+        "/",
+        "/graphiql",
+        "/graphql",
+        "/healthz",
+        "/outbox",
+        "/readyz",
+        "/schema.graphql",
+        "/v1/chat/completions",
+        "/v1/embeddings",
+        "/v1/models",
+        "/v1/responses",
+        "/webhooks/paystack",
+        "/webhooks/stripe",
+    )
+}
+_FOLDERS: Final = {
+    "/sandbox/": "/sandbox/{reference}",
+    "/static/": "/static/{file}",
+    "/v1/models/": "/v1/models/{model}",
+}
+
+
+def route_of(path: str) -> str:
+    """What is told apart of paths: each route once, whatever callers write into it."""
+    if (route := _ROUTES.get(path)) is not None:
+        return route
+    return next((route for folder, route in _FOLDERS.items() if path.startswith(folder)), OTHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """How many requests were answered and how, and how long that took."""
+
+    answered: Tally = field(default_factory=Tally)
+    """By route, method, kind of GraphQL operation, and status."""
+    durations: Spread = field(default_factory=lambda: Spread(SECONDS))
+    """By route and kind of operation."""
+
+    def add(self, scope: Scope, operation: str, status: int, seconds: float) -> None:
+        route = route_of(scope["path"])
+        method = scope["method"] if scope["method"] in _METHODS else OTHER
+        self.answered.add(route, method, operation, str(status))
+        self.durations.add(seconds, route, operation)
 
 
 class RequestIds:
@@ -24,11 +75,12 @@ class RequestIds:
 
     An id that came with the request is kept, so that one id follows a call through several
     services; anything that could forge a log line or a header is replaced. One line is logged
-    per request, without its query string, which may carry a document or a token.
+    per request, without its query string, which may carry a document or a token. Each is counted.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, requests: Requests | None = None) -> None:
         self.app = app
+        self.requests = requests or Requests()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -50,16 +102,21 @@ class RequestIds:
             await send(message)
 
         reset = REQUEST_ID.set(request_id)
+        noted = Noted()
+        unnote = NOTED.set(noted)
         try:
             await self.app(scope, receive, send_with_id)
         finally:
+            seconds = perf_counter() - begun
+            self.requests.add(scope, noted.operation, status, seconds)
             _log.info(
                 "request",
                 method=scope["method"],
                 path=scope["path"],
                 status=status,
-                milliseconds=round((perf_counter() - begun) * 1000, 1),
+                milliseconds=round(seconds * 1000, 1),
             )
+            NOTED.reset(unnote)
             REQUEST_ID.reset(reset)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:

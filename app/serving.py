@@ -20,6 +20,7 @@ from app.asgi import application
 from app.deployment import Deployment, deployed
 from app.issuers import issuers_of
 from app.listening import Server, address_of, listening
+from app.metrics.door import Lookout, lookout, watched
 from app.providers import answering
 from app.safety import demo_mode_of
 from app.settings import Settings
@@ -47,6 +48,9 @@ class Process:
     deployment: Deployment
     provider: RoutedProvider
     demo_mode: bool
+    lookout: Lookout | None = None
+    place: int = 0
+    """Which of the processes behind one socket this is."""
     lifeline: int | None = None
     """What can be read once the process that supervises this one is gone, if there is one."""
 
@@ -64,16 +68,19 @@ def serve(settings: Settings) -> None:
     with (
         answering(settings) as answers,
         listening(settings.host, settings.port) as listener,
+        lookout(settings, processes=settings.processes) as watch,
         deployed(settings) as deployment,
     ):
         told = {"address": address_of(listener), "answers": answers.told}
 
-        def work(lifeline: int | None = None) -> None:
+        def work(lifeline: int | None = None, place: int = 0) -> None:
             process = Process(
                 settings=settings,
                 deployment=deployment,
                 provider=answers.provider,
                 demo_mode=demo_mode,
+                lookout=watch,
+                place=place,
                 lifeline=lifeline,
             )
             run(
@@ -132,13 +139,16 @@ async def _serve(
 ) -> None:
     deployment, settings = process.deployment, process.settings
     await check(deployment)
-    async with wired(
-        settings,
-        deployment,
-        process.provider,
-        demo_mode=process.demo_mode,
-        address=address_of(listener),
-    ) as system:
+    async with (
+        wired(
+            settings,
+            deployment,
+            process.provider,
+            demo_mode=process.demo_mode,
+            address=address_of(listener),
+        ) as system,
+        watched(process.lookout, system, url=deployment.url, place=process.place),
+    ):
         app = application(system)
         _spare_what_stays()
         config = server.config(

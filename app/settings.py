@@ -22,6 +22,7 @@ from adapters.settings_file import SettingsFileError
 from app.alert_settings import AlertSettings
 from app.entrance_settings import EntranceSettings
 from app.issuer_settings import IssuerSettings
+from app.metrics_settings import MetricsSettings
 from app.mirror_settings import MirrorSettings
 from app.origins import origin_written
 from app.payment_settings import PaymentSettings
@@ -78,6 +79,7 @@ class Settings(
     MirrorSettings,
     WebhookSettings,
     AlertSettings,
+    MetricsSettings,
 ):
     """Every setting, by its name in the environment in lower case. Empty means left out."""
 

@@ -26,8 +26,9 @@ _LOOK_SECONDS: Final = 1.0
 
 _log = structlog.get_logger("supervisor")
 
-Work = Callable[[int], None]
-"""What a child does, given the end of the pipe by which it learns that its parent is gone."""
+Work = Callable[[int, int], None]
+"""What a child does, given the end of the pipe by which it learns that its parent is gone, and the
+number of its place, which whoever replaces it has too."""
 
 
 @dataclass(slots=True)
@@ -69,10 +70,10 @@ class Supervisor:
     def _keep_working(self, lifeline: int, held: int) -> None:
         while True:
             now = monotonic()
-            for place in self._places:
+            for number, place in enumerate(self._places):
                 if place.pid is None and place.begins_at <= now:
                     place.began_at = now
-                    place.pid = self._fork(lifeline, held)
+                    place.pid = self._fork(lifeline, held, number)
             heard = signal.sigtimedwait(_HEEDED, _LOOK_SECONDS)
             if heard is not None and heard.si_signo in _STOPS:
                 return
@@ -97,15 +98,15 @@ class Supervisor:
             if monotonic() > until:
                 self._tell(signal.SIGKILL)
 
-    def _fork(self, lifeline: int, held: int) -> int:
+    def _fork(self, lifeline: int, held: int, number: int) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
-            self._be_a_child(lifeline, held)
+            self._be_a_child(lifeline, held, number)
         return pid
 
-    def _be_a_child(self, lifeline: int, held: int) -> NoReturn:
+    def _be_a_child(self, lifeline: int, held: int, number: int) -> NoReturn:
         """Work, and end without touching what the parent has open."""
         code = 1
         try:
@@ -113,7 +114,7 @@ class Supervisor:
             # In a group of its own: Ctrl-C in a terminal goes to the parent, which passes it on.
             os.setpgid(0, 0)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
-            self.work(lifeline)
+            self.work(lifeline, number)
             code = 0
         except TallystickError as error:
             _log.error("process failed", message=str(error))

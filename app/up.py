@@ -14,6 +14,7 @@ from app.deployment import Deployment, data_dir_of, deployed
 from app.entrance import keeps_mails
 from app.issuers import issuers_of
 from app.listening import address_of, listening
+from app.metrics.door import lookout
 from app.providers import Answering, OwnModel, answering
 from app.safety import demo_mode_of, refuse_serious_books
 from app.serving import Process, configure_logging, run
@@ -51,6 +52,7 @@ def up(settings: Settings, *, own_model: OwnModel | None = None) -> None:
     with (
         answering(settings, own_model) as answers,
         listening(settings.host, settings.port) as listener,
+        lookout(settings) as watch,
         deployed(settings, claims=True, makes=True) as deployment,
     ):
         _prepare(settings, deployment, listings)
@@ -60,6 +62,7 @@ def up(settings: Settings, *, own_model: OwnModel | None = None) -> None:
                 deployment=deployment,
                 provider=answers.provider,
                 demo_mode=demo_mode,
+                lookout=watch,
             ),
             listener,
             when_ready=lambda: _say(

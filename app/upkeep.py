@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 import structlog
 
 from app.logging import kind_and_places
+from domain.counting import Tally
 from domain.outside import Clock
 from domain.sweeping import Sweeping
 
@@ -104,26 +105,28 @@ class Upkeep:
     mirror: Mirror | None
     others: Sequence[Work] = ()
     clock: Clock
+    rounds: Tally = field(default_factory=Tally)
+    """Rounds of each work, by how they ended."""
 
     @asynccontextmanager
     async def going_on(self) -> AsyncIterator[None]:
         """Do it in the background until this is left."""
         works = [
-            _again_and_again("sweep", self.sweeping.sweep, SWEEP_SECONDS),
-            _again_and_again("forget texts", self.forget_texts, FORGET_SECONDS),
-            _again_and_again("write key uses", self.write_key_uses, KEY_USES_SECONDS),
-            _again_and_again("forget sign-ins", self.forget_sign_ins, FORGET_SECONDS),
-            _again_and_again("fold usage", self.fold_usage, FOLD_SECONDS),
-            _again_and_again("ask about payments", self.payments.poll, PAYMENTS_SECONDS),
-            _again_and_again("forget buckets", self.buckets.forget, FORGET_SECONDS),
-            _again_and_again("partitions", self.make_partitions, PARTITIONS_SECONDS),
+            self._for_ever("sweep", self.sweeping.sweep, SWEEP_SECONDS),
+            self._for_ever("forget texts", self.forget_texts, FORGET_SECONDS),
+            self._for_ever("write key uses", self.write_key_uses, KEY_USES_SECONDS),
+            self._for_ever("forget sign-ins", self.forget_sign_ins, FORGET_SECONDS),
+            self._for_ever("fold usage", self.fold_usage, FOLD_SECONDS),
+            self._for_ever("ask about payments", self.payments.poll, PAYMENTS_SECONDS),
+            self._for_ever("forget buckets", self.buckets.forget, FORGET_SECONDS),
+            self._for_ever("partitions", self.make_partitions, PARTITIONS_SECONDS),
         ]
         if self.mirror is not None:
             works.append(
-                _again_and_again("mirror budgets", self.mirror.mirror, self.mirror.every_seconds)
+                self._for_ever("mirror budgets", self.mirror.mirror, self.mirror.every_seconds)
             )
         works += [
-            _again_and_again(
+            self._for_ever(
                 work.name, work.do, work.every_seconds, first_after_seconds=work.first_after_seconds
             )
             for work in self.others
@@ -156,22 +159,25 @@ class Upkeep:
     async def make_partitions(self) -> int:
         return await self.partitions.ensure_partitions(self.clock.now())
 
-
-async def _again_and_again(
-    name: str,
-    work: Callable[[], Awaitable[int]],
-    every_seconds: float,
-    *,
-    first_after_seconds: float = 0.0,
-) -> None:
-    """A failure is logged, and the work is tried again before its time."""
-    await asyncio.sleep(first_after_seconds)
-    while True:
-        pause_seconds = every_seconds
-        try:
-            if done := await work():
-                _log.info("upkeep", work=name, done=done)
-        except Exception as fault:  # noqa: BLE001 - the edge: it must go on after a bad hour
-            pause_seconds = min(every_seconds, _RETRY_SECONDS)
-            _log.error("upkeep failed", work=name, **kind_and_places(fault))
-        await asyncio.sleep(pause_seconds)
+    async def _for_ever(
+        self,
+        name: str,
+        work: Callable[[], Awaitable[int]],
+        every_seconds: float,
+        *,
+        first_after_seconds: float = 0.0,
+    ) -> None:
+        """A failure is logged, and the work is tried again before its time."""
+        await asyncio.sleep(first_after_seconds)
+        while True:
+            pause_seconds = every_seconds
+            outcome = "done"
+            try:
+                if done := await work():
+                    _log.info("upkeep", work=name, done=done)
+            except Exception as fault:  # noqa: BLE001 - the edge: it must go on after a bad hour
+                outcome = "failed"
+                pause_seconds = min(every_seconds, _RETRY_SECONDS)
+                _log.error("upkeep failed", work=name, **kind_and_places(fault))
+            self.rounds.add(name, outcome)
+            await asyncio.sleep(pause_seconds)

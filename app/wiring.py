@@ -24,6 +24,7 @@ from app.health import Health
 from app.key_authentication import KeyCallers
 from app.key_limits import QuestionsPerKey
 from app.live import Live, going_live
+from app.metrics.watched import Pools, Watched
 from app.mirroring import opened_mirror
 from app.origins import Origins
 from app.outside_callers import OutsideCallers
@@ -92,6 +93,7 @@ class System:
     routes_of_payments: Sequence[BaseRoute]
     """Where payment providers send their messages, and the sandbox's pages."""
     gateway: Gateway
+    watched: Watched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,7 @@ class _Books:
     replies: PostgresReplies
     available: PostgresAvailable
     folding: PostgresFolding
+    pools: Pools
 
     @property
     def counting(self) -> Counting:
@@ -222,7 +225,18 @@ async def wired(
                 points=services.points,
                 body_bytes_max=settings.gateway_body_mib * 1024 * 1024,
             ),
+            watched=_watched(books, runner, provider, upkeep),
         )
+
+
+def _watched(books: _Books, runner: Runner, provider: RoutedProvider, upkeep: Upkeep) -> Watched:
+    return Watched(
+        running=runner.running,
+        providers=provider,
+        ledger=books.ledger,
+        upkeep=upkeep.rounds,
+        pools=books.pools,
+    )
 
 
 @asynccontextmanager
@@ -272,6 +286,7 @@ async def _opened(
         replies=PostgresReplies(worker),
         available=PostgresAvailable(worker),
         folding=PostgresFolding(worker),
+        pools={"user": engines.user, "admin": engines.admin, "auth": auth, "worker": worker},
     )
 
 

@@ -7,6 +7,7 @@ import structlog
 import uvloop
 
 from app.deployment import deployed
+from app.metrics.door import lookout, watched
 from app.providers import answering
 from app.safety import demo_mode_of
 from app.serving import Process, check, configure_logging
@@ -25,12 +26,17 @@ def work(settings: Settings) -> None:
     configure_logging(settings, form="json", level="info")
     demo_mode = demo_mode_of(settings, is_trial=False)
     endpoints_of(settings)
-    with answering(settings) as answers, deployed(settings) as deployment:
+    with (
+        answering(settings) as answers,
+        lookout(settings) as watch,
+        deployed(settings) as deployment,
+    ):
         process = Process(
             settings=settings,
             deployment=deployment,
             provider=answers.provider,
             demo_mode=demo_mode,
+            lookout=watch,
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_work(process, answers.told))
@@ -43,9 +49,13 @@ async def _work(process: Process, answers: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with wired(settings, deployment, process.provider, demo_mode=process.demo_mode) as system:
+    async with (
+        wired(settings, deployment, process.provider, demo_mode=process.demo_mode) as system,
+        watched(process.lookout, system, url=deployment.url),
+    ):
         _log.info("working", answers=answers)
         await stop.wait()
+        system.health.drain()
         _log.info("stopping", seconds=settings.shutdown_seconds)
         for number in (signal.SIGTERM, signal.SIGINT):
             # A second signal ends it at once: what runs is left to the lease.

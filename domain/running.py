@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from domain import ending
 from domain.answers import Answer, AnswerStatus
+from domain.counting import Tally
 from domain.ending import Ending
 from domain.errors import (
     ProviderFailure,
@@ -156,6 +157,8 @@ class Running:
     runs_max: int = 1_000
     when_room: Callable[[], None] = field(default=lambda: None)
     """Called whenever a run has ended."""
+    ends: Tally = field(default_factory=Tally)
+    """How runs ended, by the way they came, their model, and the outcome."""
     _tasks: dict[AnswerId, asyncio.Task[Finished]] = field(default_factory=dict)
     _going: dict[AnswerId, _Going] = field(default_factory=dict)
     _ended: dict[AnswerId, None] = field(default_factory=dict)
@@ -166,6 +169,11 @@ class Running:
     def hold_seconds(self) -> int:
         """How long a hold must live to outlive its provider."""
         return int(self.deadline_seconds) + SETTLING_SECONDS
+
+    @property
+    def count(self) -> int:
+        """How many answers this process runs."""
+        return len(self._tasks)
 
     @property
     def room(self) -> int:
@@ -246,17 +254,18 @@ class Running:
 
     def _forget(self, answer_id: AnswerId, task: "asyncio.Task[Finished]") -> None:
         self._tasks.pop(answer_id, None)
-        transcript = self._going.pop(answer_id).transcript
+        going = self._going.pop(answer_id)
         self._ended[answer_id] = None
         if len(self._ended) > _REMEMBERED_MAX:
             self._ended.pop(next(iter(self._ended)))
         error = None if task.cancelled() else task.exception()
-        if task.cancelled() or error is not None:
-            transcript.close(None)
-        else:
-            transcript.close(task.result().answer)
+        answer = task.result().answer if error is None and not task.cancelled() else None
+        going.transcript.close(answer)
         if error is not None and not isinstance(error, HandedBack):
             _log.error("answer_not_settled", extra={"cause": type(error).__name__})
+        outcome = "HANDED_BACK" if isinstance(error, HandedBack) else "NOT_SETTLED"
+        outcome = outcome if answer is None else str(answer.failure or answer.status)
+        self.ends.add("v1" if going.run.errand else "askAI", going.run.model.id, outcome)
         self.when_room()
 
     async def _run(self, going: _Going) -> Finished:

@@ -53,6 +53,11 @@ class Batching:
         self._is_quiet = True
         """Whether the last batch was one operation, and nobody came while it was sent."""
 
+    @property
+    def waiting(self) -> int:
+        """How many operations no batch has taken yet."""
+        return self._waiting
+
     def perform(self, operation: Operation) -> Awaitable[Result]:
         """See it done, alone or among others; raises RateLimited when too many wait already.
 

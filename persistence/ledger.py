@@ -8,6 +8,7 @@ holds up first: what was done answers as replayed, what was not is done now.
 
 import asyncio
 from collections.abc import Sequence
+from time import perf_counter
 from types import TracebackType
 from typing import Final, Self
 
@@ -16,6 +17,7 @@ from asyncpg.pgproto.pgproto import UUID
 from asyncpg.prepared_stmt import PreparedStatement
 
 from domain.answers import AnswerBeginning, AnswerEnd
+from domain.counting import COMMIT_SECONDS, SIZES, Spread, Tally
 from domain.errors import (
     BudgetExceeded,
     IdempotencyKeyReused,
@@ -136,6 +138,17 @@ class PostgresLedger:
         self._batching = Batching(self._send, lanes=lanes, waiting_max=waiting_max)
         self._held: dict[tuple[int, int], int] = {}
         """What holds taken here are for, so that nobody must ask before they end."""
+        self.sizes = Spread(SIZES)
+        self.durations = Spread(COMMIT_SECONDS)
+        self.detours = Tally()
+        """Batches that could not go the usual way, by the reason."""
+        self.refusals = Tally()
+        """Holds that were refused, by the reason."""
+
+    @property
+    def waiting(self) -> int:
+        """How many operations no batch has taken yet."""
+        return self._batching.waiting
 
     async def __aenter__(self) -> Self:
         return self
@@ -163,7 +176,9 @@ class PostgresLedger:
             Taking(purse, amount, lasts_seconds, once, beginning)
         )
         if outcome > Outcome.REPLAYED:
-            raise _refusal(outcome, required=amount, available=Microcredits(total - held))
+            refusal = _refusal(outcome, required=amount, available=Microcredits(total - held))
+            self.refusals.add(refusal.code)
+            raise refusal
         named = Moment(moment)
         if len(self._held) >= HOLDS_REMEMBERED_MAX:
             # Holds that end elsewhere stay here; forgetting one costs its end a look-up.
@@ -207,10 +222,13 @@ class PostgresLedger:
 
     async def _send(self, batch: list[Operation]) -> Answers:
         lane = self._lanes.pop()
+        began = perf_counter()
         try:
             return await self._commit(lane, batch)
         finally:
             self._lanes.append(lane)
+            self.sizes.add(len(batch))
+            self.durations.add(perf_counter() - began)
 
     async def _commit(self, lane: _Lane, operations: list[Operation]) -> Answers:
         """Give every operation of a batch its outcome, whatever that takes."""
@@ -220,16 +238,20 @@ class PostgresLedger:
             try:
                 answers = await self._attempt(lane, operations, is_careful=is_careful)
             except AGAIN:
+                self.detours.add("conflict")
                 is_careful = True
             except UNFIT as error:
+                self.detours.add("fault")
                 return await self._isolate(lane, operations, error)
             except LOST:
+                self.detours.add("connection")
                 lane.drop()
                 is_careful = True
                 if asyncio.get_running_loop().time() > give_up_at:
                     break
                 await asyncio.sleep(min(0.05 * 2**attempt, 1.0))
             except asyncpg.PostgresError as error:
+                self.detours.add("fault")
                 return await self._isolate(lane, operations, error)
             except Exception as error:  # noqa: BLE001 - the edge: whoever sends has nobody above
                 # Callers must hear something, and the purses must not stay taken.
@@ -238,6 +260,7 @@ class PostgresLedger:
             else:
                 if answers is not None:
                     return answers
+                self.detours.add("repeat")
                 is_careful = True
         away = Unavailable("The database cannot be reached. Try again shortly.")
         return [(operation, away) for operation in operations]

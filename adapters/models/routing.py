@@ -1,20 +1,23 @@
 """Several providers as one: the next is asked when one cannot answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Self, TypeVar
 
 from starlette.types import ASGIApp
 
 from adapters.models.openai_compatible import OpenAICompatible
 from adapters.models.routes import Route
+from domain.counting import SECONDS, Spread, Tally
 from domain.errors import ProviderFailure
 from domain.outside import CallCanceled, Completion, FailedAttempt, ModelCall, ModelFailed
 from domain.passed_calls import Deliver, Hear, Passed, PassedCall
 
 _Call = TypeVar("_Call", ModelCall, PassedCall)
 _Answer = TypeVar("_Answer")
+_SUCCEEDED: Final = "SUCCEEDED"
+_CANCELED: Final = "CANCELED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,12 @@ class RoutedProvider:
     """
 
     providers: tuple[OpenAICompatible, ...]
+    outcomes: Tally = field(default_factory=Tally)
+    """How tries ended, by route."""
+    durations: Spread = field(default_factory=lambda: Spread(SECONDS))
+    """How many seconds tries took, by route."""
+    first_tokens: Spread = field(default_factory=lambda: Spread(SECONDS))
+    """How many seconds passed before the first text, by route."""
 
     @classmethod
     def over_network(cls, routes: Iterable[Route]) -> Self:
@@ -43,16 +52,22 @@ class RoutedProvider:
 
     async def complete(self, call: ModelCall, hear: Callable[[str], None]) -> Completion:
         """Answer through the first route that can; see ModelProvider."""
-        completion, failed_before = await self._first_that_can(
-            call, lambda provider, this: provider.complete(this, hear)
-        )
+
+        async def ask(provider: OpenAICompatible, this: ModelCall) -> Completion:
+            return self._counted(provider, await provider.complete(this, hear))
+
+        completion, failed_before = await self._first_that_can(call, ask)
         return _after(completion, failed_before)
 
     async def pass_on(self, call: PassedCall, *, hear: Hear, deliver: Deliver) -> Passed:
         """Pass a call on through the first route that can; see PassesCalls."""
-        passed, failed_before = await self._first_that_can(
-            call, lambda provider, this: provider.passing.pass_on(this, hear=hear, deliver=deliver)
-        )
+
+        async def ask(provider: OpenAICompatible, this: PassedCall) -> Passed:
+            passed = await provider.passing.pass_on(this, hear=hear, deliver=deliver)
+            self._counted(provider, passed.completion)
+            return passed
+
+        passed, failed_before = await self._first_that_can(call, ask)
         if not failed_before:
             return passed
         return replace(passed, completion=_after(passed.completion, failed_before))
@@ -82,14 +97,32 @@ class RoutedProvider:
             try:
                 return await ask(provider, this), failed_attempts
             except CallCanceled as canceled:
+                self._count_failed(provider, canceled.failed_attempts)
+                self.outcomes.add(provider.route.name, _CANCELED)
                 raise canceled.after(failed_attempts) from None
             except ModelFailed as failure:
+                self._count_failed(provider, failure.failed_attempts)
                 failed_attempts += failure.failed_attempts
                 reason = failure.reason
                 is_spent = len(failed_attempts) >= call.attempts_max or now() >= deadline
                 if is_spent or not failure.another_route_may_answer:
                     break
         raise ModelFailed(reason, failed_attempts)
+
+    def _counted(self, provider: OpenAICompatible, completion: Completion) -> Completion:
+        route = provider.route.name
+        if completion.failed_attempts:
+            self._count_failed(provider, completion.failed_attempts)
+        self.outcomes.add(route, _SUCCEEDED)
+        self.durations.add(completion.latency_ms / 1000, route)
+        if completion.first_token_ms is not None:
+            self.first_tokens.add(completion.first_token_ms / 1000, route)
+        return completion
+
+    def _count_failed(self, provider: OpenAICompatible, attempts: Sequence[FailedAttempt]) -> None:
+        for attempt in attempts:
+            self.outcomes.add(provider.route.name, attempt.reason)
+            self.durations.add(attempt.latency_ms / 1000, provider.route.name)
 
     async def aclose(self) -> None:
         for provider in self.providers:

@@ -24,6 +24,7 @@ from app.graphql.gate import refusal
 from app.graphql.outline import Outline
 from app.graphql.plain import PlainEvents
 from app.graphql.schema import Caller, ServedSchema, faults
+from app.noting import NONE, note_operation
 from domain.errors import AccessError
 from domain.identity import Viewer
 
@@ -56,6 +57,10 @@ class Operation:
         return cls(schema, asked, caller, prepared, outline)
 
     @property
+    def kind(self) -> str:
+        return NONE if self.outline is None else self.outline.kind.value
+
+    @property
     def is_change(self) -> bool:
         """Whether it is seen through to its end even if nobody waits for it any more."""
         return self.outline is not None and self.outline.kind is OperationType.MUTATION
@@ -71,6 +76,7 @@ class Operation:
         """Everything there is to deliver, one after the other; masked as on every transport."""
         if self.outline is None or self.outline.kind is not OperationType.SUBSCRIPTION:
             return self._answered()
+        note_operation(self.kind, self.asked.operation_name)
         return self._streamed()
 
     async def _answered(self) -> AsyncGenerator[Body, None]:

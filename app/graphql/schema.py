@@ -20,6 +20,7 @@ from app.graphql.gate import Requirement, refusal
 from app.graphql.limits import Limits
 from app.graphql.masking import as_told, fault_of_ours
 from app.logging import kind_and_places
+from app.noting import note_operation
 from domain.errors import AccessError, Forbidden, Problem
 from domain.identity import Viewer
 
@@ -93,14 +94,17 @@ def _refused(message: str, code: RequestCode = RequestCode.INVALID_DOCUMENT) -> 
     return GraphQLError(message, extensions={"code": code})
 
 
-def _check_kind(prepared: Prepared, name: str | None, allowed: Iterable[OperationType]) -> None:
-    """Raise what Strawberry raises for an operation that is missing, or of another kind."""
+def _kind_of(
+    prepared: Prepared, name: str | None, allowed: Iterable[OperationType]
+) -> OperationType:
+    """Raises what Strawberry raises for an operation that is missing, or of another kind."""
     try:
         kind = get_operation_type(prepared.document, name)
     except RuntimeError as error:
         raise CannotGetOperationTypeError(name) from error
     if kind not in allowed:
         raise InvalidOperationTypeError(kind)
+    return kind
 
 
 class ServedSchema(strawberry.Schema):
@@ -135,7 +139,8 @@ class ServedSchema(strawberry.Schema):
             prepared = self.documents.prepare(query or "")
         except GraphQLSyntaxError as error:
             return self._failed([error], operation_name)
-        _check_kind(prepared, operation_name, allowed_operation_types or _OF_ANY_KIND)
+        kind = _kind_of(prepared, operation_name, allowed_operation_types or _OF_ANY_KIND)
+        note_operation(kind.value, operation_name)
         told_as = operation_name or next(iter(prepared.outlines), None)
         if context_value is None:
             raise TypeError("whoever asks is needed to say what they may have")

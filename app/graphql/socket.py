@@ -185,6 +185,7 @@ class Socket(Generic[Calling]):
         try:
             caller = await self._caller()
             running.operation = Operation.of(self._door.schema, message.asked, caller)
+            self._door.streams.asked.add(running.operation.kind)
             with self._door.streams.running(principal):
                 async with aclosing(running.operation.results()) as results:
                     async for body in results:

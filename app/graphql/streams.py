@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from app.logging import kind_and_places
+from domain.counting import Tally
 from domain.errors import AccessError, AccountSuspended, Problem, RateLimited
 
 SOCKETS_MAX: Final = 10
@@ -50,6 +51,8 @@ class Streams:
     look_seconds: float = LOOK_SECONDS
     live: int = 0
     """Operations that are running: what an aborted connection must not leave behind."""
+    asked: Tally = field(default_factory=Tally)
+    """Operations that came over sockets, by their kind."""
     _sockets: Counter[str] = field(default_factory=Counter)
     _running: Counter[str] = field(default_factory=Counter)
     _open: set[Open] = field(default_factory=set)

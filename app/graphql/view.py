@@ -39,6 +39,7 @@ from app.graphql.negotiation import (
 from app.graphql.operations import Operation, body_of
 from app.graphql.schema import Caller, ServedSchema
 from app.graphql.socket import INIT_SECONDS_MAX, Socket
+from app.graphql.streams import Streams
 from app.http import read_body, replay
 from app.logging import REQUEST_ID, kind_and_places
 from domain.errors import AccessError, Problem, Unauthenticated
@@ -70,6 +71,7 @@ class GraphQLView(GraphQL[_Context, None]):
         serves_get: bool = True,
         body_seconds_max: float = BODY_SECONDS_MAX,
         init_seconds_max: float = INIT_SECONDS_MAX,
+        streams: Streams | None = None,
     ) -> None:
         super().__init__(
             schema,
@@ -78,7 +80,7 @@ class GraphQLView(GraphQL[_Context, None]):
             subscription_protocols=(),
         )
         self.schema: ServedSchema = schema
-        self.door: Door[_Context] = Door(schema, context)
+        self.door: Door[_Context] = Door(schema, context, streams=streams or Streams())
         self.methods = ("GET", "POST") if serves_get else ("POST",)
         self.body_seconds_max = body_seconds_max
         self.init_seconds_max = init_seconds_max

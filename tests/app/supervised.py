@@ -16,7 +16,7 @@ def say(word: str) -> None:
     os.write(1, f"{word} {os.getpid()}\n".encode())
 
 
-def work(lifeline: int) -> None:
+def work(lifeline: int, _: int) -> None:
     say("began")
     match sys.argv[1]:
         case "fail":

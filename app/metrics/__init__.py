@@ -1,0 +1,1 @@
+"""What there is to be counted of this deployment, for Prometheus to scrape."""

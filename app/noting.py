@@ -1,0 +1,26 @@
+"""What is found out about a request on its way, for those at its beginning who count it."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+NONE: Final = "none"
+
+
+@dataclass(slots=True)
+class Noted:
+    """What a request turned out to ask."""
+
+    operation: str = NONE
+    """The kind of its GraphQL operation, if it has one."""
+    name: str | None = None
+    """The operation's name, which is the caller's to choose."""
+
+
+NOTED: Final[ContextVar[Noted | None]] = ContextVar("noted", default=None)
+
+
+def note_operation(kind: str, name: str | None) -> None:
+    """Tell whoever began this request which operation it asks."""
+    if (noted := NOTED.get()) is not None:
+        noted.operation, noted.name = kind, name
