@@ -134,6 +134,8 @@ def _engine(url: str, connections_max: int) -> AsyncEngine:
             server_settings={
                 "application_name": "tallystick-reader",
                 "statement_timeout": f"{STATEMENT_SECONDS}s",
+                # Those who read may also recharge, refund and revoke.
+                "synchronous_commit": "on",
             },
         )
 

@@ -21,6 +21,8 @@ def pool_of(login: Login, url: str, *, connections_max: int) -> asyncpg.Pool:
         server_settings={
             "application_name": login.replace("_", "-"),
             "statement_timeout": f"{STATEMENT_SECONDS}s",
+            # What is acknowledged is on disk, whatever the database's default is.
+            "synchronous_commit": "on",
         },
     )
 

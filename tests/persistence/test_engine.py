@@ -12,8 +12,9 @@ from domain.reporting import EntryFilter, PageRequest, Reader
 from persistence.books import PostgresBooks
 from persistence.engine import Engines, check_logins
 from persistence.roles import Login
-from tests.persistence.bank import Bank
+from tests.persistence.bank import Bank, open_bank
 
+SYNCHRONOUS = "SHOW synchronous_commit"
 NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"
 
 
@@ -114,3 +115,20 @@ async def _read(engines: Engines, reader: Reader, *statements: str, **values: st
     async with engines.reading(reader) as session:
         connection = await session.connection()
         return [await connection.scalar(text(statement), values) for statement in statements][-1]
+
+
+async def test_what_is_acknowledged_is_durable_whatever_the_database_defaults_to(
+    bank: Bank, deployment_secret: str
+) -> None:
+    admin = await bank.administrator()
+    name = await bank.owner.fetchval("SELECT current_database()")
+    await bank.owner.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+
+    async with open_bank(bank.url, deployment_secret) as later:
+        by_provider = await later.payments.pool.fetchval(SYNCHRONOUS)
+        async with later.payments.engines.acting(admin.session_id) as owner_of_keys:
+            by_owner = (await owner_of_keys.execute(text(SYNCHRONOUS))).scalar_one()
+        async with later.payments.engines.administering(admin.session_id) as office:
+            by_admin = (await office.execute(text(SYNCHRONOUS))).scalar_one()
+
+    assert (by_provider, by_owner, by_admin) == ("on", "on", "on")
