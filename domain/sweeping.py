@@ -4,16 +4,19 @@ Nothing depends on this being prompt. Spending tests expiry by itself, and a hol
 not yet swept can still be captured by its runner; the sweep only books what is already true.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from domain.answers import AnswerEnd, AnswerStatus, AttemptEnd, UsageOutcome
-from domain.errors import ProblemCode, ProviderFailure, StateConflict
+from domain.errors import LedgerFault, ProblemCode, ProviderFailure, StateConflict
 from domain.ledger import Holds
 from domain.units import HoldId
 
 BATCH: Final = 500
+
+_log = logging.getLogger(__name__)
 
 ABANDONED: Final = AnswerEnd(
     status=AnswerStatus.FAILED,
@@ -66,5 +69,14 @@ class Sweeping:
                 await self.ledger.expire(hold_id, ABANDONED)
             except StateConflict:
                 continue  # its runner, or another sweep, was faster
+            except LedgerFault as fault:
+                # One that cannot be ended must not keep all others from their end.
+                _log.error("hold_not_ended", extra={"hold": _row(hold_id), "cause": str(fault)})
+                continue
             ended += 1
         return ended + await self.overdue.settle_purses(BATCH)
+
+
+def _row(hold_id: HoldId) -> str:
+    """A hold as `tallystick verify` names its row."""
+    return f"({hold_id.purse.account_id}, {hold_id.moment}, {hold_id.purse.key_number})"

@@ -16,6 +16,7 @@ from persistence.pools import pool_of
 from persistence.roles import Login, url_of
 from persistence.verifying import verify
 from tests.persistence.bank import ANSWERED, Bank
+from tests.persistence.programs import make_program
 
 NEXT_YEAR = datetime(2200, 1, 1, tzinfo=UTC)
 THE_YEAR_AFTER = datetime(2201, 1, 1, tzinfo=UTC)
@@ -244,6 +245,29 @@ async def test_the_sweep_ends_holds_whose_time_is_over(bank: Bank, deployment_se
     expired = await bank.ledger.expire(over.hold_id)
     assert expired.replayed
     assert (captured.balance.total, captured.balance.held) == (25, 0)
+
+
+async def test_a_hold_that_cannot_be_ended_keeps_no_other_from_its_end(
+    bank: Bank, deployment_secret: str
+) -> None:
+    customer, other = await bank.customer(30), await bank.customer(30)
+    program = await make_program(bank, customer, budget=20)
+    await bank.ask(customer.purse, 10, lasts_seconds=0, key=program.id.number)
+    ended = await bank.ask(other.purse, 10, lasts_seconds=0)
+    lapsing = await grant(bank, other.purse, 5, lapses=NEXT_YEAR)
+    await lapse(bank, lapsing.entry_id)
+    # Its end would make this negative, which the database refuses.
+    await bank.owner.execute("UPDATE tallystick.key_budgets SET held = 0")
+
+    swept = await sweep(bank, deployment_secret)
+
+    assert swept == 2
+    assert (await bank.ledger.expire(ended.hold_id)).replayed
+    assert await kinds(bank, other.purse) == [
+        ("SIGN_UP_GRANT", 30),
+        ("RECHARGE", 5),
+        ("EXPIRY", -5),
+    ]
 
 
 async def test_holds_taken_since_the_clock_was_set_back_are_swept_too(
