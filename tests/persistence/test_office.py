@@ -13,6 +13,7 @@ from domain.errors import (
     NotFound,
     StateConflict,
 )
+from domain.keys import KeyFunding
 from domain.ledger import EntryKind, Once, Posted
 from domain.recharging import ModelChange
 from domain.reporting import PageRequest
@@ -27,6 +28,7 @@ from domain.units import (
 )
 from persistence.verifying import verify
 from tests.persistence.bank import MODEL, RATES, Bank, Customer
+from tests.persistence.programs import make_program
 
 NOBODY = AccountId(7)
 NEW_MODEL = ModelChange(
@@ -173,6 +175,29 @@ async def test_refunds_of_one_charge_at_once_never_exceed_it(bank: Bank) -> None
 
     assert [isinstance(outcome, Posted) for outcome in outcomes].count(True) == 2
     assert [isinstance(outcome, StateConflict) for outcome in outcomes].count(True) == 6
+    assert (await verify(bank.url)).is_clean
+
+
+async def test_refunds_of_an_account_and_its_key_with_one_key_at_once_have_one_effect(
+    bank: Bank,
+) -> None:
+    admin, alice = await bank.administrator(), await bank.customer(100)
+    program = await make_program(bank, alice, funding=KeyFunding.OWN)
+    await bank.key_ring.fund(
+        alice.session_id, program.id, Microcredits(50), Once.of("fundApiKey", "1")
+    )
+    own = await bank.answer(alice.purse, 50, 40)
+    of_key = await bank.answer(program.purse, 50, 40, key=program.id.number)
+    charges = EntryId(alice.purse, own.ended_at), EntryId(program.purse, of_key.ended_at)
+
+    for number in range(10):
+        outcomes = await asyncio.gather(
+            *(_refund(bank, admin, charge, 1, str(number)) for charge in charges),
+            return_exceptions=True,
+        )
+
+        assert [isinstance(outcome, Posted) for outcome in outcomes].count(True) == 1
+        assert [isinstance(outcome, IdempotencyKeyReused) for outcome in outcomes].count(True) == 1
     assert (await verify(bank.url)).is_clean
 
 
@@ -323,5 +348,5 @@ async def _refund(
         charge,
         Microcredits(amount) if amount is not None else None,
         reason="a test",
-        once=Once.of("refundCharge", key),
+        once=Once.of("refundCharge", key, charge),
     )
