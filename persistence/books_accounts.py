@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ARRAY, BigInteger, any_, literal, or_
+from sqlalchemy import ARRAY, BigInteger, any_, func, literal
 from sqlmodel import col, select
 from sqlmodel.sql.expression import Select
 
@@ -41,14 +41,19 @@ class AccountReads(Reads):
             query = query.where(col(AccountRow.role) == wanted.role)
         if wanted.status is not None:
             query = query.where(col(AccountRow.status) == wanted.status)
-        if wanted.search:
-            query = query.where(
-                or_(
-                    col(AccountContactRow.email).istartswith(wanted.search, autoescape=True),
-                    col(AccountRow.display_name).istartswith(wanted.search, autoescape=True),
-                )
-            )
         async with self.engines.reading(reader) as session:
+            if wanted.search:
+                found = select(
+                    func.tallystick.find_accounts(
+                        wanted.search,
+                        wanted.role,
+                        wanted.status,
+                        BIGINT_MAX if place is None else place[0],
+                        page.first + 1,
+                    )
+                )
+                ids = (await session.exec(found)).all()
+                query = query.where(col(AccountRow.id) == any_(literal(ids, ARRAY(BigInteger))))
             rows = (await session.exec(query)).all()
         return page_of(
             rows, page, item=lambda row: _account(row, reader), place=lambda row: (row[0].id,)

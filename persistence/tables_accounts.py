@@ -12,6 +12,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    literal_column,
 )
 from sqlmodel import Field, SQLModel
 
@@ -37,6 +38,11 @@ class AccountRow(SQLModel, table=True):
             "status = 'ACTIVE' OR suspension_reason IS NOT NULL",
             name="accounts_suspended_have_a_reason",
         ),
+        Index(
+            "accounts_by_beginning",
+            literal_column("lower(display_name)").label("beginning"),
+            postgresql_ops={"beginning": "text_pattern_ops"},
+        ),
         IN_SCHEMA,
     )
 
@@ -59,6 +65,11 @@ class AccountContactRow(SQLModel, table=True):
         CheckConstraint(
             "email = lower(email) AND email LIKE '%_@_%'",
             name="account_contacts_email_is_lower_case",
+        ),
+        Index(
+            "account_contacts_by_beginning",
+            "email",
+            postgresql_ops={"email": "text_pattern_ops"},
         ),
         IN_SCHEMA,
     )

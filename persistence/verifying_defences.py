@@ -55,7 +55,7 @@ _FUNCTIONS: Final = {
     Login.ADMIN: (
         "caller_account_id", "caller_is_admin", "settle_purses_in_sight", "require_admin",
         "post_by_admin", "refund_charge", "save_model", "set_model_price", "suspend_account",
-        "reinstate_account", "acknowledge_alert",
+        "reinstate_account", "acknowledge_alert", "find_accounts",
         "budget_period_end",
     ),
     Login.AUTH: (

@@ -49,6 +49,20 @@ SELECT coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::bigint FROM pg_stat_user_
 """
 
 
+PEOPLE = """
+INSERT INTO tallystick.accounts (id, display_name)
+SELECT 1000000 + n, 'Mr ' || n FROM generate_series(1, 50000) n
+"""
+ADDRESSES = """
+INSERT INTO tallystick.account_contacts (account_id, email)
+SELECT 1000000 + n, 'person' || n || '@example.test' FROM generate_series(1, 50000) n
+"""
+ACCOUNTS_READ = """
+SELECT sum(seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_user_tables
+ WHERE relname IN ('accounts', 'account_contacts')
+"""
+
+
 async def test_pages_follow_each_other_without_a_gap_or_a_repeat(bank: Bank) -> None:
     alice, bob = await bank.customer(), await bank.customer()
     await _refuse(bank, [alice, bob], 14, apart=timedelta(seconds=1))
@@ -204,6 +218,40 @@ async def test_accounts_are_found_by_the_start_of_a_name_or_an_address(
     page = await bank.books.account_page(admin.admin, AccountFilter(search=search), PageRequest())
 
     assert [account.display_name for account in page.items] == found
+
+
+async def test_a_search_goes_on_page_by_page_and_keeps_its_other_conditions(bank: Bank) -> None:
+    admin = await bank.administrator()
+    customers = [await bank.customer() for _ in range(5)]
+    await bank.owner.execute(SUSPEND, customers[2].account_id)
+    wanted = AccountFilter(search="CUSTOMER", status=AccountStatus.ACTIVE, role=Role.USER)
+
+    first = await bank.books.account_page(admin.admin, wanted, PageRequest(2))
+    last = await bank.books.account_page(admin.admin, wanted, PageRequest(2, first.places[-1]))
+
+    found = [account.id for page in (first, last) for account in page.items]
+    assert found == [customers[number].account_id for number in (4, 3, 1, 0)]
+    assert [first.has_next, last.has_next] == [True, False]
+
+
+@pytest.mark.parametrize("search", ["person777", "PERSON777@", "Mr 777", "person%"])
+async def test_a_search_reads_what_it_finds_and_not_everybody(
+    bank: Bank, one_connection: Engines, search: str
+) -> None:
+    admin = await bank.administrator()
+    await bank.owner.execute(PEOPLE)
+    await bank.owner.execute(ADDRESSES)
+    await bank.owner.execute("VACUUM ANALYZE tallystick.accounts, tallystick.account_contacts")
+    before = await bank.owner.fetchval(ACCOUNTS_READ)
+
+    await PostgresBooks(one_connection).account_page(
+        admin.admin, AccountFilter(search=search), PageRequest()
+    )
+    async with one_connection.reading(admin.admin) as session:
+        await session.exec(select(func.pg_stat_force_next_flush()))
+    cost = await bank.owner.fetchval(ACCOUNTS_READ) - before
+
+    assert cost < 500
 
 
 async def test_accounts_are_found_by_id_role_and_status(bank: Bank) -> None:
