@@ -1,24 +1,24 @@
 """Accounts are found by how their address or name begins, however many there are.
 
-Revision ID: 0022
-Revises: 0021
+Revision ID: 0023
+Revises: 0022
 """
 
 from alembic import op
 
 from migrations.reading import function, statements
 
-revision = "0022"
-down_revision = "0021"
+revision = "0023"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    for statement in statements("0022/tables"):
+    for statement in statements("0023/tables"):
         op.execute(statement)
-    op.execute(function("0022/find_accounts"))
-    for statement in statements("0022/grants"):
+    op.execute(function("0023/find_accounts"))
+    for statement in statements("0023/grants"):
         op.execute(statement)
 
 
