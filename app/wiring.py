@@ -51,6 +51,7 @@ from persistence import reaching
 from persistence.allowing import PostgresBuckets
 from persistence.answers import PostgresAnswers
 from persistence.available import PostgresAvailable
+from persistence.books_metrics import PostgresMeasures
 from persistence.engine import Engines
 from persistence.folding import PostgresFolding
 from persistence.forgetting import PostgresTexts
@@ -323,6 +324,7 @@ def _services(
         offer=replace(doors.signing_in.offer, payment_providers=tuple(tills.paying.processors)),
         books=books.reads,
         summarizing=Summarizing(books.reads, CLOCK),
+        measures=PostgresMeasures(books.engines),
         asking=answering.asking,
         canceling=answering.canceling,
         keys=KeyKeeping(

@@ -43,6 +43,7 @@ class AccountRow(SQLModel, table=True):
             literal_column("lower(display_name)").label("beginning"),
             postgresql_ops={"beginning": "text_pattern_ops"},
         ),
+        Index("accounts_in_order", "created_at"),
         IN_SCHEMA,
     )
 

@@ -22,6 +22,12 @@ class UsageFoldRow(SQLModel, table=True):
             "moment",
             postgresql_where=text("account_id > 0 AND api_key_number > 0"),
         ),
+        Index(
+            "usage_folds_of_days",
+            "moment",
+            "account_id",
+            postgresql_where=text("minutes = 1440 AND account_id > 0"),
+        ),
         {"schema": SCHEMA, "postgresql_with": {"fillfactor": 70}},
     )
 

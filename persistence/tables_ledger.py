@@ -66,6 +66,12 @@ class EntryRow(HistoryRow, table=True):
             "reverses_moment",
             postgresql_where=text("reverses_moment IS NOT NULL"),
         ),
+        Index(
+            "entries_that_give",
+            "moment",
+            postgresql_include=["amount"],
+            postgresql_where=text("kind IN ('SIGN_UP_GRANT', 'RECHARGE')"),
+        ),
         by_time("entries"),
         {"schema": SCHEMA, "postgresql_partition_by": "RANGE (moment)"},
     )

@@ -64,6 +64,11 @@ class PaymentRow(HistoryRow, table=True):
             name="payments_are_reversed_when_all_is_back",
         ),
         Index("payments_to_look_at", "moment", postgresql_where=text("status = 'PENDING'")),
+        Index(
+            "payments_that_were_paid",
+            "entry_moment",
+            postgresql_where=text("entry_moment IS NOT NULL"),
+        ),
         by_time("payments"),
         {"schema": SCHEMA, "postgresql_with": {"fillfactor": 70}},
     )

@@ -14,6 +14,7 @@ from domain.errors import Forbidden, Unauthenticated
 from domain.following import Following
 from domain.identity import Viewer
 from domain.key_keeping import KeyKeeping
+from domain.measuring import Measures
 from domain.offering import Offer
 from domain.outside_identity import GoogleSigningIn
 from domain.packs import Assortment
@@ -85,6 +86,7 @@ class Services:
     offer: Offer
     books: Books
     summarizing: Summarizing
+    measures: Measures
     asking: Asks
     canceling: Cancels
     following: Following

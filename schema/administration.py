@@ -29,6 +29,7 @@ from schema.ids import account_named
 from schema.inputs import given
 from schema.ledger import LedgerConnection
 from schema.lookups import Lookups
+from schema.metrics import Metrics, metrics
 from schema.models import Model
 from schema.pages import (
     ACCOUNTS,
@@ -176,3 +177,7 @@ class Admin:
         request = AUDIT.request(first, after)
         page = await resolvers.accounts.audit_log(self.lookups.context, request)
         return AuditConnection.of(Read(page, request, AUDIT), self.lookups)
+
+    @strawberry.field
+    def metrics(self, range: TimeRange) -> Metrics:
+        return metrics(range, self.lookups)

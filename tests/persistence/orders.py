@@ -120,10 +120,16 @@ class Buyer:
         return found.total, found.owed
 
 
-async def buyer(bank: Bank, *, pack: CreditPack = PACK, given: int = 0) -> Buyer:
+async def buyer(
+    bank: Bank,
+    *,
+    pack: CreditPack = PACK,
+    given: int = 0,
+    mode: PaymentMode = PaymentMode.TEST,
+) -> Buyer:
     """Somebody who has just begun to buy a pack."""
     customer = await bank.customer(given)
-    order = replace(ORDER, pack=pack)
+    order = replace(ORDER, pack=pack, mode=mode)
     begun = await bank.payments.begin(customer.session_id, order, once(str(uuid4())))
     payment = await bank.payments.attach(begun.payment.id, f"cs_{uuid4()}", "https://pay.test/1")
     return Buyer(bank, customer, payment)

@@ -51,6 +51,7 @@ from tests.outsiders import NoOutsiders
 from tests.schema.alerting import FakeAlertBooks
 from tests.schema.books import FakeBooks
 from tests.schema.keyring import FakeKeyRing
+from tests.schema.measuring import FakeMeasures
 from tests.schema.office import MOMENT, NOON, FakeAsking, FakeCallers, FakeOffice
 from tests.schema.selling import FakeSelling
 from tests.schema.streams import FakeRuns, balance_changes, following, payment_changes
@@ -131,6 +132,7 @@ class Shop:
     selling: FakeSelling = field(init=False)
     runs: FakeRuns = field(default_factory=FakeRuns)
     alerts: FakeAlertBooks = field(init=False)
+    measures: FakeMeasures = field(default_factory=FakeMeasures)
 
     def __post_init__(self) -> None:
         self.asking = FakeAsking(self.books)
@@ -151,6 +153,7 @@ class Shop:
             offer=OFFER,
             books=self.books,
             summarizing=Summarizing(self.books, Noon()),
+            measures=self.measures,
             asking=self.asking,
             canceling=self.asking,
             following=following(self.books, self.runs),
