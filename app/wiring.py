@@ -33,7 +33,7 @@ from app.price_list import AskableBooks
 from app.runner import Runner
 from app.settings import Settings
 from app.shared_allowances import Counting
-from app.telling import telling_goes_on
+from app.telling import endpoints_of, telling_goes_on
 from app.tills import Tills, opened_tills
 from app.upkeep import Upkeep
 from domain.asking import Asking
@@ -47,6 +47,7 @@ from domain.recharging import Recharging
 from domain.running import Running
 from domain.summarizing import Summarizing
 from domain.sweeping import Sweeping
+from domain.telling import tells_of_ends, types_wanted
 from persistence import reaching
 from persistence.allowing import PostgresBuckets
 from persistence.answers import PostgresAnswers
@@ -270,7 +271,11 @@ async def _opened(
         pool_of(Login.WORKER, deployment.url_of(Login.WORKER), connections_max=_WORKER_CONNECTIONS)
     )
     ledger = await stack.enter_async_context(
-        PostgresLedger(deployment.url_of(Login.WORKER), runner=pgproto.UUID(runner.bytes))
+        PostgresLedger(
+            deployment.url_of(Login.WORKER),
+            runner=pgproto.UUID(runner.bytes),
+            tells=tells_of_ends(types_wanted(endpoints_of(settings))),
+        )
     )
     return _Books(
         runner=runner,

@@ -202,3 +202,8 @@ class Telling:
 def types_wanted(endpoints: Sequence[Endpoint]) -> frozenset[EventType]:
     """What anybody wants to hear."""
     return frozenset[EventType]().union(*(endpoint.types for endpoint in endpoints))
+
+
+def tells_of_ends(types: frozenset[EventType]) -> bool:
+    """Whether anything is wanted that happens when holds end, so that the ledger must tell it."""
+    return not types.isdisjoint({EventType.ANSWER_FINISHED, EventType.BALANCE_LOW})

@@ -44,6 +44,7 @@ from persistence.operations import (
     Taking,
     lone_call,
     lone_result,
+    telling,
 )
 
 RECONNECT_SECONDS: Final = 10.0
@@ -88,8 +89,9 @@ AGAIN: Final = (
 class _Lane:
     """One connection of the writer, remade when it breaks."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, tells: bool) -> None:
         self._url = url
+        self._tells = tells
         self._connection: asyncpg.Connection | None = None
         self._statements: dict[str, PreparedStatement[asyncpg.Record]] = {}
 
@@ -101,7 +103,9 @@ class _Lane:
                 self._connection = await asyncpg.connect(
                     self._url, server_settings=WRITER_SETTINGS, timeout=5
                 )
-            prepared = await self._connection.prepare(statement)
+            prepared = await self._connection.prepare(
+                telling(statement) if self._tells else statement
+            )
             self._statements[statement] = prepared
         numbers: Sequence[int] | None = await prepared.fetchval(*values, timeout=STATEMENT_SECONDS)
         return numbers
@@ -131,9 +135,16 @@ class PostgresLedger:
     """Holds and their ends, as `domain.ledger.Ledger` promises them."""
 
     def __init__(
-        self, url: str, *, runner: UUID, lanes: int = 2, waiting_max: int = 10_000
+        self,
+        url: str,
+        *,
+        runner: UUID,
+        lanes: int = 2,
+        waiting_max: int = 10_000,
+        tells: bool = False,
     ) -> None:
-        self._lanes = [_Lane(url) for _ in range(lanes)]
+        """With `tells`, what the operator's systems want to hear is written as well."""
+        self._lanes = [_Lane(url, tells=tells) for _ in range(lanes)]
         self._runner = runner
         self._batching = Batching(self._send, lanes=lanes, waiting_max=waiting_max)
         self._held: dict[tuple[int, int], int] = {}

@@ -98,6 +98,8 @@ def _call(function: str, types: Sequence[str]) -> str:
     return f"SELECT tallystick.{function}({given})"
 
 
+_END_AND_TELL: Final = "SELECT tallystick.tell_of_end({}, $1, $2, $3, $5)"
+
 APPLY: Final = _call("apply", _BATCH)
 APPLY_CAREFULLY: Final = _call("apply_carefully", _BATCH)
 TAKE_HOLD: Final = _call("take_hold", _TAKE)
@@ -105,10 +107,23 @@ TAKE_BARE_HOLD: Final = _call("take_hold", _TAKE[: _BARE["take_hold"]])
 END_HOLD: Final = _call("end_hold", _END)
 END_BARE_HOLD: Final = _call("end_hold", _END[: _BARE["end_hold"]])
 
+_TELLING: Final = {
+    APPLY: _call("apply_and_tell", _BATCH),
+    APPLY_CAREFULLY: _call("apply_carefully_and_tell", _BATCH),
+    END_HOLD: _END_AND_TELL.format(END_HOLD.removeprefix("SELECT ")),
+    END_BARE_HOLD: _END_AND_TELL.format(END_BARE_HOLD.removeprefix("SELECT ")),
+}
+"""What is called instead where somebody wants to be told what ends."""
+
 _BIGINT_MAX: Final = 2**63 - 1
 _NO_ANSWER: Final[Row] = (0, None, None, None, False)
 _NO_END: Final[Row] = (None, None, None)
 _NOTHING_BEGUN: Final = (0, 0, -1, -1, 0)
+
+
+def telling(statement: str) -> str:
+    """The same, with what the operator's systems are told about it in the same commit."""
+    return _TELLING.get(statement, statement)
 
 
 def lone_call(operation: Operation, runner: UUID) -> tuple[str, Row] | None:

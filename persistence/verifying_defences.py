@@ -79,6 +79,7 @@ _FUNCTIONS: Final = {
         "begin_look", "known_conditions", "tell_condition", "note_condition", "end_condition",
         "recent_attempts", "overdue_holds", "answer_backlog", "add_sightings", "recent_sightings",
         "recent_reuses", "recent_spending",
+        "apply_and_tell", "apply_carefully_and_tell", "tell_of_end",
     ),
     Login.PAYMENTS: (
         "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",

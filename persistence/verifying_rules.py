@@ -5,6 +5,7 @@ Each query answers with the rows that break its rule, by name, and with what is 
 
 from typing import Final
 
+from persistence.verifying_events import EVENTS
 from persistence.verifying_folds import FOLDS
 from persistence.verifying_keys import API_KEYS
 from persistence.verifying_parts import Rule
@@ -353,4 +354,5 @@ RULES: Final = (
     *FOLDS,
     *PAYMENTS,
     *API_KEYS,
+    *EVENTS,
 )

@@ -209,8 +209,8 @@ class Bank:
 
 
 @asynccontextmanager
-async def open_bank(url: str, secret: str) -> AsyncIterator[Bank]:
-    """A bank with one model in its price book."""
+async def open_bank(url: str, secret: str, *, tells: bool = False) -> AsyncIterator[Bank]:
+    """A bank with one model in its price book; with `tells`, its ledger tells what ends."""
     async with AsyncExitStack() as stack:
 
         async def pool(login: Login) -> asyncpg.Pool:
@@ -222,7 +222,9 @@ async def open_bank(url: str, secret: str) -> AsyncIterator[Bank]:
         await load_models(url, [MODEL])
         auth = await pool(Login.AUTH)
         ledger = PostgresLedger(
-            url_of(Login.WORKER, url, secret=secret), runner=pgproto.UUID(uuid4().bytes)
+            url_of(Login.WORKER, url, secret=secret),
+            runner=pgproto.UUID(uuid4().bytes),
+            tells=tells,
         )
         paying = await pool(Login.PAYMENTS)
         yield Bank(

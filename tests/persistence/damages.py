@@ -51,6 +51,11 @@ ASKED_FOR = "What was recharged, adjusted, refunded or moved was asked for by a 
 MOVES = "What moves between an account and its keys is neither more nor less on the other side."
 SIGN_UP = "An account is given its sign-up credits once."
 EXPIRED = "Only credits whose time is over have expired."
+ANSWER_TOLD = "An answer that was told has finished as it was told, and was told once."
+LOW_TOLD = "A low balance that was told fell below then, and was told as often as it fell at most."
+PAYMENT_TOLD = (
+    "A payment that was told is one of the account's, and brought credits if that was told."
+)
 BUDGETS = "A budget counts what its key holds, and what it was charged in the period."
 OF_A_KEY = "What was asked with an API key is of a key that there is, and paid from its purse."
 KEY_PURSES = "A key with credits of its own has a purse, which is empty once it was emptied."
@@ -510,5 +515,41 @@ DAMAGES_OF_KEYS = (
         "UPDATE api_keys SET revoked_at = now(), emptied_at = now() WHERE key_number = 2",
         KEY_PURSES,
         "api_keys ({account}, 2)",
+    ),
+)
+
+_TELL = "INSERT INTO told_events (salt, type, account_id, facts) VALUES (0, "
+_ANSWER_TOLD = (
+    f"{_TELL}'answer.finished', {{account}}, jsonb_build_object('account', {{account}}, 'key', 0,"
+    " 'moment', {moment}, 'status', 'SUCCEEDED', 'charged', {charged}))"
+)
+
+DAMAGES_OF_EVENTS = (
+    Damage(
+        _ANSWER_TOLD.replace("{moment}", "{open}").replace("{charged}", "0"),
+        ANSWER_TOLD,
+        "told_events (1)",
+    ),
+    Damage(
+        _ANSWER_TOLD.replace("{moment}", "{hold}").replace("{charged}", "41"),
+        ANSWER_TOLD,
+        "told_events (1)",
+    ),
+    Damage(
+        ";".join([_ANSWER_TOLD.replace("{moment}", "{hold}").replace("{charged}", "40")] * 2),
+        ANSWER_TOLD,
+        "told_events (2)",
+    ),
+    Damage(
+        f"{_TELL}'balance.low', {{account}}, jsonb_build_object("
+        "'account', {account}, 'key', 0, 'total', 1, 'threshold', 2))",
+        LOW_TOLD,
+        "balances ({account}, 0)",
+    ),
+    Damage(
+        f"{_TELL}'payment.succeeded', {{account}}, jsonb_build_object("
+        "'account', {account}, 'moment', 1, 'status', 'SUCCEEDED'))",
+        PAYMENT_TOLD,
+        "told_events (1)",
     ),
 )

@@ -96,6 +96,7 @@ MAY_CALL = {
         "recent_attempts", "overdue_holds", "answer_backlog", "add_sightings", "recent_sightings",
         "recent_reuses", "recent_spending",
         "usage_horizon", "fold_usage",
+        "apply_and_tell", "apply_carefully_and_tell", "tell_of_end",
     },
     Login.PAYMENTS: {
         "open_purse", "move_credits", "transfer_credits", "attach_checkout", "find_payments",

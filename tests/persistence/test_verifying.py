@@ -16,6 +16,7 @@ from tests.persistence import orders
 from tests.persistence.bank import Bank
 from tests.persistence.damages import (
     DAMAGES,
+    DAMAGES_OF_EVENTS,
     DAMAGES_OF_KEYS,
     DAMAGES_OF_PAYMENTS,
     DAMAGES_OF_ROLES,
@@ -29,7 +30,7 @@ FIRST_HOLD = "SELECT min(moment) FROM tallystick.holds WHERE account_id = $1"
 
 
 def test_every_rule_is_tried() -> None:
-    planted = (*DAMAGES, *DAMAGES_OF_PAYMENTS, *DAMAGES_OF_KEYS)
+    planted = (*DAMAGES, *DAMAGES_OF_PAYMENTS, *DAMAGES_OF_KEYS, *DAMAGES_OF_EVENTS)
     tried = {damage.promise for damage in planted} | {damage[2] for damage in DAMAGES_OF_ROLES}
 
     assert tried == {rule.promise for rule in (*RULES, *DEFENCES)}
@@ -41,11 +42,13 @@ async def test_books_in_use_are_right(bank: Bank) -> None:
     report = await verify(bank.url)
 
     assert report.is_clean, report.lines()
-    assert report.lines() == ["The books are right: 47 rules hold over 5 entries."]
+    assert report.lines() == ["The books are right: 50 rules hold over 5 entries."]
 
 
 @pytest.mark.parametrize(
-    "damage", [*DAMAGES, *DAMAGES_OF_PAYMENTS], ids=lambda damage: f"{damage.done}: {damage.row}"
+    "damage",
+    [*DAMAGES, *DAMAGES_OF_PAYMENTS, *DAMAGES_OF_EVENTS],
+    ids=lambda damage: f"{damage.done}: {damage.row}",
 )
 async def test_what_is_wrong_is_named(bank: Bank, damage: Damage) -> None:
     scene = await _scene(bank)
