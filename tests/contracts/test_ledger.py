@@ -31,6 +31,11 @@ from tests.persistence.company import Company, Way
 
 ONCE = Once.of("askAI", "the key", "the question")
 ANOTHER = Once.of("askAI", "another key", "the question")
+SET_BACK = """
+UPDATE tallystick.balances SET moment = moment + 3600000000 WHERE account_id = $1 RETURNING moment
+"""
+"""What is known of a purse is an hour ahead of the clock from now on."""
+
 BEGINNING = AnswerBeginning(model_id=MODEL.id, price_id=PriceId(1), answer_tokens_max=100)
 
 
@@ -450,6 +455,27 @@ async def test_moments_of_a_purse_only_grow(
     ended = await company.send(bank.ledger.capture(first.hold_id, Microcredits(5)))
 
     assert first.hold_id.moment < second.hold_id.moment < ended.ended_at
+
+
+async def test_moments_only_grow_though_the_clock_is_set_back(
+    bank: Bank, company: Company, customer: Customer
+) -> None:
+    first = await _hold(bank, company, customer, 10)
+    last = await bank.owner.fetchval(SET_BACK, customer.account_id)
+
+    second = await _hold(bank, company, customer, 10, ANOTHER)
+    captured = await company.send(bank.ledger.capture(first.hold_id, Microcredits(5)))
+    released = await company.send(bank.ledger.release(second.hold_id))
+    credit = Credit(kind=EntryKind.RECHARGE, amount=Microcredits(1))
+    granted = await bank.postings.grant(customer.purse, credit, ONCE)
+
+    assert (
+        last
+        < second.hold_id.moment
+        < captured.ended_at
+        < released.ended_at
+        < granted.entry_id.moment
+    )
 
 
 async def test_operations_at_the_same_time_are_told_apart(bank: Bank, customer: Customer) -> None:

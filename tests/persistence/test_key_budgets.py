@@ -24,6 +24,11 @@ from tests.persistence.company import Company, Way
 from tests.persistence.programs import Program, make_program
 
 BUDGET = "SELECT held, charged FROM tallystick.key_budgets WHERE key_number = $1"
+UNTIL_MIDNIGHT = """
+UPDATE tallystick.balances b SET moment = k.period_end - 2
+  FROM tallystick.key_budgets k WHERE k.account_id = b.account_id RETURNING k.period_end
+"""
+"""A hold that ends next ends in the period's last microsecond; its record is in the next one."""
 DAY = timedelta(days=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -285,6 +290,24 @@ async def test_a_charge_counts_in_the_period_in_which_it_is_made(bank: Bank) -> 
 
     assert before == (60, 30)
     assert await used(bank, program) == (0, 6)
+
+
+@pytest.mark.parametrize("way", Way)
+async def test_a_charge_counts_in_the_period_in_which_its_record_is_written(
+    bank: Bank, way: Way
+) -> None:
+    customer = await bank.customer(1_000)
+    program = await make_program(bank, customer, budget=100, period=BudgetPeriod.DAY)
+    others = await company(bank, way)
+    taken = await others.send(bank.ask(program.purse, 60, key=program.id.number))
+    midnight = await bank.owner.fetchval(UNTIL_MIDNIGHT)
+
+    ended = await others.send(bank.ledger.capture(taken.hold_id, Microcredits(20), ANSWERED))
+    await others.send(bank.ask(program.purse, 80, key=program.id.number))
+
+    assert ended.ended_at == midnight - 1
+    assert await used(bank, program) == (80, 20)
+    assert await _differences(bank) == []
 
 
 async def test_periods_in_which_nothing_happened_are_passed_over(bank: Bank) -> None:

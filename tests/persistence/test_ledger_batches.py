@@ -7,6 +7,8 @@ from itertools import count
 
 import pytest
 import uvloop
+from asyncpg import SerializationError
+from asyncpg.pgproto.pgproto import UUID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,12 +20,15 @@ from domain.errors import (
     ProblemCode,
     ProviderFailure,
 )
+from domain.keys import KeyFunding
 from domain.ledger import Credit, EntryKind, HoldEnded, HoldTaken, Once
 from domain.units import HoldId, KeyNumber, Microcredits, Moment, PurseId
+from persistence.operations import APPLY, Batch, Ending, Kind
 from persistence.verifying import verify
 from tests.persistence.bank import Bank, Customer, open_bank
 from tests.persistence.company import hold
 from tests.persistence.ledger_model import Account, Told
+from tests.persistence.programs import make_program
 
 SETTINGS = settings(
     max_examples=100,
@@ -307,6 +312,31 @@ async def test_one_operation_out_of_many_that_postgresql_cannot_take_fails_alone
         told = await asyncio.gather(*neighbours, *poison, return_exceptions=True)
 
     assert [type(each) for each in told] == [HoldTaken, HoldEnded, *[LedgerFault] * 8]
+    report = await verify(bank.url)
+    assert report.is_clean, report.lines()
+
+
+async def test_what_a_writer_says_of_a_hold_is_believed_only_if_it_is_true(bank: Bank) -> None:
+    customer = await bank.customer(1_000)
+    program = await make_program(bank, customer, funding=KeyFunding.OWN)
+    fund = Once.of("fundApiKey", "1")
+    await bank.key_ring.fund(customer.session_id, program.id, Microcredits(100), fund)
+    taken = (await bank.ask(customer.purse, 10)).hold_id.moment
+    await bank.ask(customer.purse, 10)
+    await bank.ask(program.purse, 10, key=program.id.number)
+    over = await bank.ask(customer.purse, 500)
+    await bank.ledger.release(over.hold_id, _gave_up_after(1))
+
+    for untrue in (
+        Ending(customer.purse, taken, Kind.CAPTURE, 1, None, held=11),
+        Ending(customer.purse, taken, Kind.CAPTURE, 1, None, held=9),
+        Ending(customer.purse, taken, Kind.CAPTURE, 11, None, held=10),
+        Ending(program.purse, taken, Kind.CAPTURE, 1, None, held=10),
+        Ending(customer.purse, over.hold_id.moment, Kind.RELEASE, 0, None, held=500),
+        Ending(customer.purse, taken + 1, Kind.RELEASE, 0, None, held=10),
+    ):
+        with pytest.raises(SerializationError):
+            await bank.owner.fetchval(APPLY, *Batch([untrue]).arguments(UUID(bytes(16))))
     report = await verify(bank.url)
     assert report.is_clean, report.lines()
 
