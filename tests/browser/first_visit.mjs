@@ -29,9 +29,11 @@ async function answered(name) {
 
 await page.goto(`${origin}/`);
 await run.waitFor();
-await page.waitForFunction(() => document.querySelectorAll(".graphiql-tab").length >= 7);
+await page.waitForFunction(() => document.querySelectorAll(".graphiql-tab").length >= 10);
 const seen = {};
-for (const name of ["WhoAmI", "Ask", "Usage", "Ledger", "Buy"]) seen[name] = await answered(name);
+for (const name of ["WhoAmI", "Ask", "Usage", "Summary", "Ledger", "Buy"]) {
+  seen[name] = await answered(name);
+}
 // A stream shows each result as it comes, and ends when it is stopped.
 await tabs.getByText("Watch", { exact: true }).click();
 await page.waitForTimeout(500);
@@ -50,7 +52,7 @@ await page.locator("#token").fill(adminToken);
 await page.locator("#credential button").click();
 await page.waitForFunction(() => document.querySelector("#who").textContent.includes("admin@"));
 seen.who = await page.locator("#who").textContent();
-seen.Recharge = await answered("Recharge");
+for (const name of ["Recharge", "Alerts", "Metrics"]) seen[name] = await answered(name);
 if (screenshot) await page.screenshot({ path: screenshot.replace(".png", "-admin.png") });
 
 // Somebody signs up, and follows the link of the mail that the outbox shows.

@@ -21,11 +21,16 @@ def test_every_example_of_the_page_runs_at_once(data_dir: Path) -> None:
     assert "simulated" in seen["Ask"].text("askAI.answer.text")
     assert seen["Watch"]["balanceChanged.balance.held"] == "0"
     assert seen["Usage"]["usage.nodes.0.outcome"] == "SUCCEEDED"
+    assert seen["Summary"]["usageSummary.totals.succeeded"] == 1
+    assert seen["Summary"]["usageSummary.buckets.6.totals.attempts"] == 1
     assert seen["Ledger"]["ledger.nodes.0.kind"] == "CHARGE"
     assert seen["Buy"]["startCheckout.payment.status"] == "PENDING"
     assert seen["Buy"].text("startCheckout.url").startswith(f"{server.url}/sandbox/checkout/")
     assert seen["who"].body == "Administrator admin@demo.test · 1000 credits"
     assert seen["Recharge"]["rechargeCredits.entry.amount"] == "100"
+    assert seen["Alerts"]["admin.auditLog.nodes.0.action"] == "rechargeCredits"
+    assert seen["Metrics"]["admin.metrics.usage.attempts"] == 1
+    assert seen["Metrics"]["admin.metrics.health.ledgerBalanced"] is True
     assert seen["whoAfterLink"].body == "Signed in as anna@example.test · 1000 credits"
     assert seen["addressAfterLink"].body == "/graphiql"
 
