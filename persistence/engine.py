@@ -22,7 +22,10 @@ CONNECT_SECONDS: Final = 5.0
 POOL_SECONDS: Final = 5.0
 """How long a read waits for a free connection before it is refused."""
 
-_ENTER: Final = text("SELECT set_config('tallystick.session_id', :session_id, true)")
+# What reads here is over before a plan could be compiled.
+_ENTER: Final = text(
+    "SELECT set_config('tallystick.session_id', :session_id, true), set_config('jit', 'off', true)"
+)
 
 _RIGHTS: Final = """
 SELECT rolsuper OR rolbypassrls OR rolcreaterole OR pg_has_role(oid, $1, 'MEMBER')
