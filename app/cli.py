@@ -97,11 +97,25 @@ def worker(data_dir: DataDir = None) -> None:
 
 
 @cli.command()
-def migrate(data_dir: DataDir = None) -> None:
+def migrate(
+    *,
+    roles: Annotated[
+        bool,
+        typer.Option(
+            "--roles",
+            help="Only make our logins on this server, as before a backup is restored there.",
+        ),
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
     """Bring the database to this release's form; running it again changes nothing."""
     with _telling():
         from app import operating
 
+        if roles:
+            operating.make_roles(_settings(data_dir))
+            typer.echo("The server has our logins.")
+            return
         revision = operating.migrate(_settings(data_dir))
         typer.echo(f"The database is at revision {revision}.")
 

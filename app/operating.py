@@ -38,6 +38,13 @@ def migrate(settings: Settings) -> str:
     return newest_revision() or "none"
 
 
+def make_roles(settings: Settings) -> None:
+    """Make our logins on the server, and leave the database as it is."""
+    with deployed(settings, makes=settings.database_url is None) as deployment:
+        asyncio.run(reaching.check_server(deployment.url))
+        reaching.make_roles(deployment.url, secret=deployment.secret)
+
+
 def verify(settings: Settings) -> Report:
     """Recompute what is always true of the books from their raw rows."""
     with _books(settings) as url:

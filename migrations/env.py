@@ -4,6 +4,7 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from migrations.reading import function
+from persistence.migrating import ROLES_ALONE
 from persistence.tables import JOBS_SCHEMA, SCHEMA, metadata
 
 
@@ -19,6 +20,8 @@ def run(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('tallystick.migrating'))"))
         connection.execute(text("SET LOCAL lock_timeout = '10s'"))
         connection.execute(text(function("0001/roles")))
+        if context.config.attributes.get(ROLES_ALONE):
+            return
         for schema in (SCHEMA, JOBS_SCHEMA):
             connection.execute(
                 text(f"CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION tallystick_owner")

@@ -17,6 +17,9 @@ from sqlalchemy.pool import NullPool
 
 from persistence.roles import Login, password
 
+ROLES_ALONE = "roles_alone"
+"""What migrations are told when they are to make roles and nothing else."""
+
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
@@ -25,6 +28,23 @@ def upgrade(url: str, *, secret: str, revision: str = "head") -> None:
 
     async def run() -> None:
         await _with_connection(url, lambda config: command.upgrade(config, revision))
+        await _set_passwords(url, secret)
+
+    asyncio.run(run())
+
+
+def make_roles(url: str, *, secret: str) -> None:
+    """Make our logins on the server and let them in; the database itself is left as it is.
+
+    Roles belong to a server, not to a database, and so no dump of a database has them.
+    """
+
+    def make(config: Config) -> None:
+        config.attributes[ROLES_ALONE] = True
+        command.upgrade(config, "head")
+
+    async def run() -> None:
+        await _with_connection(url, make)
         await _set_passwords(url, secret)
 
     asyncio.run(run())

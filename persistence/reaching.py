@@ -3,8 +3,8 @@
 What is wrong is told in words an operator can act on, and never with a password.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from ssl import SSLError
 from typing import Final
@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from domain.errors import TallystickError, Unavailable
 from domain.outside import Clock
+from persistence import migrating
 from persistence.engine import UnsafeLogin, check_logins
 from persistence.faults import telling_faults
 from persistence.migrating import is_newer, newest_revision, upgrade
@@ -58,8 +59,20 @@ async def check_server(url: str) -> None:
 
 def migrate(url: str, *, secret: str) -> None:
     """Bring the database to this release's form; whatever fails is undone. See `upgrade`."""
-    try:
+    with _telling_of_migration():
         upgrade(url, secret=secret)
+
+
+def make_roles(url: str, *, secret: str) -> None:
+    """Make our logins on the server, for books that come from a backup."""
+    with _telling_of_migration():
+        migrating.make_roles(url, secret=secret)
+
+
+@contextmanager
+def _telling_of_migration() -> Iterator[None]:
+    try:
+        yield
     except DBAPIError as error:
         raise DatabaseUnusable(_told_of_migration(error.orig or error)) from error
     except asyncpg.PostgresError as error:
