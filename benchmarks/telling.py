@@ -5,6 +5,8 @@ of this is on its way. Measured is the CPU time of PostgreSQL and of Python toge
 (a hold or a capture, with answer, usage record and roll-up), the two taking turns; figures are
 medians. It ends with a clean verify, and with as many events as answers that were told.
 
+Measured on two cores that others used as well: CPU x1.27 for a lone caller, x1.19 for 64.
+
     python benchmarks/telling.py [--seconds 1] [--reps 5]
 """
 
@@ -67,7 +69,7 @@ VALUES ('model', 'm', 'v', 'm', 1000, 100, true);
 INSERT INTO model_prices (
   model_id, input_per_1k, cached_input_per_1k, output_per_1k, per_request)
 VALUES ('model', 100, 100, 100, 1);
-SELECT post_credit(id, 0, 'RECHARGE', 1000000000, false, NULL) FROM accounts;
+SELECT post_credit(id, 0, 'SIGN_UP_GRANT', 1000000000, false, NULL) FROM accounts;
 """
 
 
@@ -108,7 +110,7 @@ async def _measure(url: str, seconds: float, reps: int) -> None:
     events = await owner.fetchval("SELECT count(*) FROM tallystick.told_events")
     await owner.close()
     report = await verify(url)
-    print("\n".join(report.lines()))
+    print("\n".join(report.lines()[:20]))
     assert report.is_clean
     assert events == told
     sys.stdout.flush()

@@ -16,10 +16,12 @@ from tests.persistence.orders import buyer, dispute, message, refund
 from tests.telling.post import LOW, Drawer, endpoint, open_post
 
 NOWHERE = endpoint("http://127.0.0.1:9/")
+TILL = endpoint("http://127.0.0.1:9/", "till", *(each for each in EventType if "payment" in each))
+"""Wants to hear of payments only."""
 
 
 async def test_a_payment_is_told_when_it_succeeds_and_when_all_of_it_went_back(bank: Bank) -> None:
-    async with open_post(bank, NOWHERE) as post:
+    async with open_post(bank, TILL) as post:
         ada = await buyer(bank)
         before = await post.types()
         await ada.is_told()
@@ -42,7 +44,7 @@ async def test_a_payment_is_told_when_it_succeeds_and_when_all_of_it_went_back(b
 async def test_a_payment_that_comes_to_nothing_is_told(
     bank: Bank, progress: Progress, told: str
 ) -> None:
-    async with open_post(bank, NOWHERE) as post:
+    async with open_post(bank, TILL) as post:
         ada = await buyer(bank)
         await ada.is_told(progress=progress)
 
@@ -50,7 +52,7 @@ async def test_a_payment_that_comes_to_nothing_is_told(
 
 
 async def test_a_payment_that_is_settled_again_is_told_once(bank: Bank) -> None:
-    async with open_post(bank, NOWHERE) as post:
+    async with open_post(bank, TILL) as post:
         ada = await buyer(bank)
         await asyncio.gather(*(ada.is_told(heard=message(f"evt_{n}")) for n in range(10)))
         await ada.is_told()
@@ -59,7 +61,7 @@ async def test_a_payment_that_is_settled_again_is_told_once(bank: Bank) -> None:
 
 
 async def test_a_dispute_that_is_won_is_told_as_a_payment_that_succeeds_again(bank: Bank) -> None:
-    async with open_post(bank, NOWHERE) as post:
+    async with open_post(bank, TILL) as post:
         ada = await buyer(bank)
         await ada.is_told()
         await ada.is_told(dispute(500))
