@@ -3,16 +3,82 @@
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+from websockets.exceptions import ConnectionClosed
 
 from adapters.models.simulated import Gate, SimulatedProvider
 from tests.app.shell import Running
+from tests.app.streaming import listening, talking
 from tests.journeys.fleet import ANSWER, GIVEN, open_fleet
 
+FOLLOW = """subscription ($id: ID!, $after: Int!) { answer(id: $id, after: $after) {
+  offset text answer { status charged } } }"""
+GONE = (httpx2.TransportError, ConnectionClosed, OSError)
 NEVER_BEGINS = "Hello\nsimulate: timeout"
 STALLS = "Hello\nsimulate: stall"
 IN_FLIGHT = 50
 LEASE_SECONDS = 3
+
+
+async def by_events(server: Running, token: str, **variables: object) -> AsyncIterator[object]:
+    async with listening(address_of(server), FOLLOW, token, **variables) as events:
+        async for name, body in events.each():
+            if name == "next":
+                yield body
+
+
+async def by_socket(server: Running, token: str, **variables: object) -> AsyncIterator[object]:
+    async with talking(address_of(server)) as talk:
+        await talk.begin(token)
+        payload = {"query": FOLLOW, "variables": variables}
+        await talk.say({"id": "1", "type": "subscribe", "payload": payload})
+        while (message := await talk.hear())["type"] == "next":
+            yield message["payload"]
+
+
+def address_of(server: Running) -> tuple[str, int]:
+    host, _, port = urlsplit(server.url).netloc.partition(":")
+    return host, int(port)
+
+
+@dataclass(slots=True)
+class Follower:
+    """Somebody who shows an answer, on the next server when one is gone."""
+
+    token: str
+    answer_id: str
+    way: Callable[..., AsyncIterator[object]]
+    shown: str = ""
+    servers: int = 0
+    has_begun: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def follow(self, *servers: Running) -> object:
+        """The answer as its last piece tells it."""
+        for server in servers:
+            self.servers += 1
+            try:
+                async for body in self.way(
+                    server, self.token, id=self.answer_id, after=len(self.shown)
+                ):
+                    if (answer := self._show(body)) is not None:
+                        return answer
+            except GONE:
+                continue
+        raise AssertionError(f"no server told the end; shown: {self.shown}")
+
+    def _show(self, body: object) -> object:
+        match body:
+            case {"data": {"answer": {"offset": int(offset), "text": str(text), "answer": answer}}}:
+                self.shown = self.shown[:offset] + text
+                self.has_begun.set()
+                return answer
+            case _:
+                raise AssertionError(body)
 
 
 async def test_a_server_is_killed_with_fifty_answers_in_flight(
@@ -27,10 +93,15 @@ async def test_a_server_is_killed_with_fifty_answers_in_flight(
         running = await asyncio.gather(*asks)
         await fleet.called(IN_FLIGHT)
         held = await fleet.holds()
+        begun = running[1].text("askAI.answer.id")
+        followers = [Follower(fleet.token, begun, way) for way in (by_events, by_socket)]
+        following = [asyncio.create_task(each.follow(doomed, other)) for each in followers]
+        await asyncio.gather(*(each.has_begun.wait() for each in followers))
 
         doomed.process.kill()
         # The lease, what is left of its last renewal, and a round of the sweep.
         await asyncio.wait_for(fleet.until_ended(), timeout=LEASE_SECONDS + 8)
+        last_pieces = await asyncio.wait_for(asyncio.gather(*following), timeout=20)
         again = await fleet.ask(other, NEVER_BEGINS, "k0", 5)
         answer = await fleet.send(other, ANSWER, id=running[1]["askAI.answer.id"])
 
@@ -41,6 +112,9 @@ async def test_a_server_is_killed_with_fifty_answers_in_flight(
         assert await fleet.total() == GIVEN
         assert again["askAI.code"] == "PROVIDER_FAILED"
         assert answer["answer"] == {"status": "FAILED", "charged": "0"}
+        assert last_pieces == [{"status": "FAILED", "charged": "0"}] * 2
+        assert [each.servers for each in followers] == [2, 2]
+        assert all(each.shown for each in followers)
         assert await fleet.differences() == []
 
 
