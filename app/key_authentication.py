@@ -52,4 +52,5 @@ class KeyCallers:
             purse_key_number=key.id.number if key.funding is KeyFunding.OWN else OWN_CREDITS,
             allowed_models=key.allowed_models,
             requests_per_minute=key.requests_per_minute,
+            expires_at=key.expires_at,
         )

@@ -114,6 +114,7 @@ class KeyInForce:
     funding: KeyFunding
     allowed_models: frozenset[ModelId]
     requests_per_minute: int | None
+    expires_at: datetime | None
 
 
 class KeysInForce(Protocol):

@@ -210,6 +210,7 @@ def _in_force(row: asyncpg.Record) -> KeyInForce:
         funding=KeyFunding(row["funding"]),
         allowed_models=frozenset(map(ModelId, row["allowed_models"])),
         requests_per_minute=row["requests_per_minute"],
+        expires_at=row["expires_at"],
     )
 
 

@@ -1,6 +1,7 @@
 """A key is believed by its secret alone, and does what the database says at that moment."""
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -29,6 +30,7 @@ IN_FORCE = KeyInForce(
     funding=KeyFunding.ACCOUNT,
     allowed_models=frozenset({ModelId("small")}),
     requests_per_minute=7,
+    expires_at=datetime(2030, 1, 1, tzinfo=UTC),
 )
 
 
@@ -77,6 +79,7 @@ async def test_a_key_calls_with_its_own_scopes_and_limits() -> None:
     assert viewer.scopes == {Scope.ASK}
     assert viewer.allowed_models == {ModelId("small")}
     assert viewer.requests_per_minute == 7
+    assert viewer.expires_at == IN_FORCE.expires_at
     assert viewer.purse.key_number == OWN_CREDITS
     assert keys.used == [KEY_ID]
 
