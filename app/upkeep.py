@@ -20,7 +20,8 @@ KEY_USES_SECONDS: Final = 10.0
 FOLD_SECONDS: Final = 10.0
 """No longer than what `persistence.folding` spares."""
 
-PARTITIONS_SECONDS: Final = 24 * 3_600.0
+PARTITIONS_SECONDS: Final = 60.0
+PARTITIONS_MADE_EVERY: Final = timedelta(days=1)
 PAYMENTS_SECONDS: Final = 15.0
 LINKS_KEPT_FOR: Final = timedelta(hours=1)
 SESSIONS_KEPT_FOR: Final = timedelta(days=30)
@@ -89,12 +90,33 @@ class Work:
     first_after_seconds: float = 0.0
 
 
+@dataclass(slots=True)
+class MonthsAhead:
+    """Makes room for the months ahead, once a day by the clock.
+
+    A machine that was asleep wakes to another month, and its timers do not know.
+    """
+
+    partitions: Partitions
+    clock: Clock
+    _made_at: datetime | None = None
+
+    async def make(self) -> int:
+        """Returns how many tables were missing; nothing, if it was done within a day."""
+        now, made_at = self.clock.now(), self._made_at
+        if made_at is not None and abs(now - made_at) < PARTITIONS_MADE_EVERY:
+            return 0
+        made = await self.partitions.ensure_partitions(now)
+        self._made_at = now
+        return made
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
     """Everything a process does unasked; any number of processes may do it at once."""
 
     sweeping: Sweeping
-    partitions: Partitions
+    months: MonthsAhead
     texts: Texts
     key_uses: KeyUses
     texts_kept_for: timedelta
@@ -110,7 +132,12 @@ class Upkeep:
 
     @asynccontextmanager
     async def going_on(self) -> AsyncIterator[None]:
-        """Do it in the background until this is left."""
+        """Do it in the background until this is left.
+
+        Partitions come first: a database that slept for months has none for what is asked next.
+        Raises Unavailable when the database is away.
+        """
+        await self.months.make()
         works = [
             self._for_ever("sweep", self.sweeping.sweep, SWEEP_SECONDS),
             self._for_ever("forget texts", self.forget_texts, FORGET_SECONDS),
@@ -119,7 +146,7 @@ class Upkeep:
             self._for_ever("fold usage", self.fold_usage, FOLD_SECONDS),
             self._for_ever("ask about payments", self.payments.poll, PAYMENTS_SECONDS),
             self._for_ever("forget buckets", self.buckets.forget, FORGET_SECONDS),
-            self._for_ever("partitions", self.make_partitions, PARTITIONS_SECONDS),
+            self._for_ever("partitions", self.months.make, PARTITIONS_SECONDS),
         ]
         if self.mirror is not None:
             works.append(
@@ -155,9 +182,6 @@ class Upkeep:
         return await self.leftovers.forget(
             links_before=now - LINKS_KEPT_FOR, sessions_before=now - SESSIONS_KEPT_FOR
         )
-
-    async def make_partitions(self) -> int:
-        return await self.partitions.ensure_partitions(self.clock.now())
 
     async def _for_ever(
         self,

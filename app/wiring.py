@@ -35,7 +35,7 @@ from app.settings import Settings
 from app.shared_allowances import Counting
 from app.telling import endpoints_of, telling_goes_on
 from app.tills import Tills, opened_tills
-from app.upkeep import Upkeep
+from app.upkeep import MonthsAhead, Upkeep
 from domain.asking import Asking
 from domain.canceling import Canceling
 from domain.key_keeping import KeyKeeping
@@ -190,7 +190,7 @@ async def wired(
         mirror = await stack.enter_async_context(opened_mirror(settings, books.available, CLOCK))
         upkeep = Upkeep(
             sweeping=Sweeping(ledger=books.ledger, overdue=books.answers, lost=runner.lease),
-            partitions=books.answers,
+            months=MonthsAhead(books.answers, CLOCK),
             texts=books.texts,
             key_uses=books.keys,
             texts_kept_for=timedelta(hours=settings.answer_text_hours),

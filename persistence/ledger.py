@@ -47,6 +47,8 @@ from persistence.operations import (
     telling,
 )
 
+BY_MONTH: Final = frozenset({"entries", "usage_records"})
+MAKE_ROOM: Final = "SELECT tallystick.ensure_partitions(now(), now())"
 RECONNECT_SECONDS: Final = 10.0
 """How long an operation waits for a database that went away before it is refused."""
 STATEMENT_SECONDS: Final = 30.0
@@ -107,7 +109,14 @@ class _Lane:
                 telling(statement) if self._tells else statement
             )
             self._statements[statement] = prepared
-        numbers: Sequence[int] | None = await prepared.fetchval(*values, timeout=STATEMENT_SECONDS)
+        numbers: Sequence[int] | None
+        try:
+            numbers = await prepared.fetchval(*values, timeout=STATEMENT_SECONDS)
+        except asyncpg.CheckViolationError as error:
+            if self._connection is None or not _is_for_want_of_a_month(error):
+                raise
+            await self._connection.execute(MAKE_ROOM, timeout=STATEMENT_SECONDS)
+            numbers = await prepared.fetchval(*values, timeout=STATEMENT_SECONDS)
         return numbers
 
     async def numbers(self, statement: str, values: Sequence[object]) -> Sequence[int]:
@@ -252,7 +261,6 @@ class PostgresLedger:
                 self.detours.add("conflict")
                 is_careful = True
             except UNFIT as error:
-                self.detours.add("fault")
                 return await self._isolate(lane, operations, error)
             except LOST:
                 self.detours.add("connection")
@@ -262,7 +270,6 @@ class PostgresLedger:
                     break
                 await asyncio.sleep(min(0.05 * 2**attempt, 1.0))
             except asyncpg.PostgresError as error:
-                self.detours.add("fault")
                 return await self._isolate(lane, operations, error)
             except Exception as error:  # noqa: BLE001 - the edge: whoever sends has nobody above
                 # Callers must hear something, and the purses must not stay taken.
@@ -298,11 +305,21 @@ class PostgresLedger:
 
     async def _isolate(self, lane: _Lane, operations: list[Operation], error: Exception) -> Answers:
         """One operation the database cannot take must not fail its neighbours."""
+        self.detours.add("fault")
         if len(operations) > 1:
             half = len(operations) // 2
             first = await self._commit(lane, operations[:half])
             return [*first, *await self._commit(lane, operations[half:])]
         return [(operations[0], _fault(error))]
+
+
+def _is_for_want_of_a_month(error: asyncpg.CheckViolationError) -> bool:
+    """Whether the partition of this month is missing.
+
+    It is made long before; only a machine that was asleep meanwhile finds none. A check that was
+    violated has a name; a partition that is missing has only its table's.
+    """
+    return error.constraint_name is None and error.table_name in BY_MONTH
 
 
 def _fault(error: Exception) -> LedgerFault:
