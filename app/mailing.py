@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ import structlog
 
 from app.logging import kind_and_places
 from domain.mailing import Mailing
+from domain.waiting import happening
 
 LOOKED_FOR_EVERY_SECONDS: Final = 5.0
 """Mails of a process that died, and those that could not be handed over at first."""
@@ -41,8 +42,7 @@ class MailRounds:
                 await self._round()
             except Exception as fault:  # noqa: BLE001 - the edge: it must go on after a bad hour
                 _log.error("mails failed", **kind_and_places(fault))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.poked.wait(), LOOKED_FOR_EVERY_SECONDS)
+            await happening(self.poked, within_seconds=LOOKED_FOR_EVERY_SECONDS)
 
     async def _round(self) -> None:
         sent = await self.mailing.send_due()

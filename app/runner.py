@@ -13,6 +13,7 @@ from domain.leasing import Lease
 from domain.queueing import Queueing
 from domain.running import Running
 from domain.units import AccountId, AnswerId, KeyNumber, Moment, PurseId
+from domain.waiting import happening
 from persistence.notify import LOOK_SECONDS, Channel, Notices
 
 _ANSWER_WORDS = 3
@@ -89,6 +90,5 @@ class Runner:
         await asyncio.sleep(self.lease.renewed_every_seconds)
 
     async def _wait_for_work(self) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.queueing.wake.wait(), LOOK_SECONDS)
+        await happening(self.queueing.wake, within_seconds=LOOK_SECONDS)
         self.queueing.wake.clear()

@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -19,6 +19,7 @@ from app.settings import Settings, named
 from app.told import spell
 from domain.outside import Clock
 from domain.telling import Delivery, Endpoint, Telling, types_wanted
+from domain.waiting import happening
 from persistence.delivery_jobs import DeliveryJobs
 from persistence.pools import pool_of
 from persistence.roles import Login
@@ -146,5 +147,4 @@ async def _until_stopped(jobs: DeliveryJobs) -> None:
             await jobs.run()
         except Exception as fault:  # noqa: BLE001 - the edge: it must go on after a bad hour
             _log.error("telling failed", work="deliver events", **kind_and_places(fault))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(jobs.stopping.wait(), _FAULT_SECONDS)
+            await happening(jobs.stopping, within_seconds=_FAULT_SECONDS)

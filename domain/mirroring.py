@@ -7,7 +7,7 @@ by one query, when a notice says that there is something, and every second witho
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -16,6 +16,7 @@ from domain.errors import NotFound, Problem
 from domain.following import RunsHere
 from domain.streaming import Transcript
 from domain.units import AnswerId
+from domain.waiting import happening
 
 LOOK_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.02
@@ -97,8 +98,7 @@ class Mirrors:
             except Exception:  # noqa: BLE001 - the edge: followers wait for whoever looks for them
                 _log.exception("mirrors_not_updated")
             await asyncio.sleep(_PAUSE_SECONDS)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), self.look_seconds)
+            await happening(self._news, within_seconds=self.look_seconds)
 
     async def _look(self) -> None:
         """Bring every mirror up to date, with one query for all."""

@@ -8,7 +8,6 @@ the answer has ended and its whole text is stored.
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -16,6 +15,7 @@ from domain.errors import Problem
 from domain.following import RunsHere
 from domain.streaming import Transcript, utf16_length
 from domain.units import AnswerId
+from domain.waiting import happening
 
 TICK_SECONDS: Final = 0.1
 LOOK_SECONDS: Final = 1.0
@@ -99,8 +99,7 @@ class Publishing:
             await asyncio.sleep(TICK_SECONDS)
             return
         self._call.clear()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._call.wait(), LOOK_SECONDS)
+        await happening(self._call, within_seconds=LOOK_SECONDS)
 
     async def _publish(self) -> None:
         ended = [id for id, each in self._published.items() if each.transcript.is_closed]

@@ -7,11 +7,12 @@ watches. Changes cost their makers nothing, whoever and wherever they are.
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
 from domain.errors import Problem
+from domain.waiting import happening
 
 LOOK_SECONDS: Final = 0.5
 
@@ -98,8 +99,7 @@ class Watching(Generic[Key]):
                 _log.exception("changes_not_seen")
             else:
                 self._see(dict(zip(keys, seen, strict=True)))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._call.wait(), self.look_seconds)
+            await happening(self._call, within_seconds=self.look_seconds)
 
     def _see(self, seen: Mapping[Key, int | None]) -> None:
         for key, version in seen.items():

@@ -8,13 +8,14 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from secrets import token_hex
 from typing import Final
 
 import asyncpg
 
+from domain.waiting import happening
 from persistence.pools import CONNECT_SECONDS
 
 LOOK_SECONDS: Final = 1.0
@@ -120,13 +121,13 @@ class Notices:
             self._echo, self._echoed = token_hex(8), asyncio.Event()
             async with self._speaking:
                 await connection.execute("SELECT pg_notify($1, $2)", echo_channel, self._echo)
-            await asyncio.wait_for(self._echoed.wait(), _PATIENCE_SECONDS)
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._echoed.wait()
             if not self.is_live:
                 self.is_live = True
                 for channel in self._hearers:
                     self._call(channel, "")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(lost.wait(), _PROVE_SECONDS)
+            await happening(lost, within_seconds=_PROVE_SECONDS)
             if lost.is_set():
                 raise ConnectionResetError
 
