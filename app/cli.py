@@ -13,6 +13,7 @@ import typer
 from app.commands import DataDir, ExitCode
 from app.commands import settings_of as _settings
 from app.commands import telling as _telling
+from app.export_words import Format, Subject
 from app.webhook_commands import webhooks
 
 ABOUT = (
@@ -151,6 +152,47 @@ def reconcile(
         typer.echo("\n".join(outcome.lines()))
         if outcome.mismatches:
             raise typer.Exit(ExitCode.FAILED)
+
+
+@cli.command()
+def export(
+    subject: Annotated[Subject, typer.Argument(help="What to write out.", show_default=False)],
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="From this day (UTC) or time on; the beginning, if left out."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Up to this day or time (exclusive); or up to now.")
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option(help="Of this account only: its address, or its id.")
+    ] = None,
+    format_: Annotated[
+        Format, typer.Option("--format", help="A table with a header, or an object a line.")
+    ] = Format.CSV,
+    output: Annotated[
+        Path | None, typer.Option(help="A file to write to; standard output, if left out.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write usage or the ledger out, oldest first, as of one moment and of any length.
+
+    Ids, names and amounts are those of the API. While it runs nobody waits for it.
+    """
+    with _telling():
+        from app import exporting
+
+        exporting.export(
+            _settings(data_dir),
+            exporting.Export(
+                subject=subject,
+                start=start,
+                end=end,
+                account=account,
+                format=format_,
+                output=output,
+            ),
+        )
 
 
 @models.command("load")

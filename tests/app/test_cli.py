@@ -12,7 +12,7 @@ from persistence.migrating import upgrade
 from tests.app.shell import tallystick
 
 COMMANDS = [
-    "up", "serve", "worker", "migrate", "verify", "reconcile", "models load", "token",
+    "up", "serve", "worker", "migrate", "verify", "reconcile", "export", "models load", "token",
     "admin grant", "webhooks list", "webhooks replay",
 ]  # fmt: skip
 TOKEN = ("token", "nobody@demo.test")
