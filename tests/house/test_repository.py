@@ -33,6 +33,13 @@ def test_the_readme_is_short_and_its_two_commands_exist() -> None:
     assert "make test" in readme
 
 
+def test_no_code_of_ours_waits_in_a_way_that_may_not_end() -> None:
+    """Python 3.11's wait_for forgets a cancellation that comes together with the result."""
+    modules = (path for name in OURS for path in (ROOT / name).rglob("*.py"))
+
+    assert [path for path in modules if "asyncio.wait_for(" in path.read_text("utf-8")] == []
+
+
 def test_ci_calls_the_readmes_test_command() -> None:
     assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
