@@ -5,7 +5,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
 
-from domain.errors import AccessError, Problem, ProblemCode, RateLimited
+from domain.errors import AccessError, Problem, ProblemCode, RateLimited, Unavailable
 
 
 class RequestCode(StrEnum):
@@ -33,6 +33,16 @@ STATUS: Mapping[str, HTTPStatus] = MappingProxyType(
 )
 
 INTERNAL_MESSAGE = "Something failed on our side. Quote the requestId when you report it."
+
+
+class Stopping(Unavailable):
+    """The process has to stop before the request is done. Nothing else cancels a request."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server is stopping. Send the request again: another one answers it, and with the "
+            "same idempotency key nothing is done twice."
+        )
 
 
 class Refused(Exception):

@@ -97,7 +97,8 @@ def config(
         ws_max_size=MESSAGE_BYTES_MAX,
         # Packing takes more memory for a socket than all the rest of it, and time for each piece.
         ws_per_message_deflate=False,
-        lifespan="on",
+        # What is served is open before, and closed after; a lifespan would only be cut off.
+        lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -3,6 +3,7 @@
 A plain ASGI application: on this path a router's work would be a tenth of ours.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from app.errors import Refused
+from app.errors import Refused, Stopping
 from app.gateway.errors import failure_of, internal
 from app.gateway.reading import fingerprint, read
 from app.gateway.replying import Line
@@ -109,6 +110,8 @@ class Gateway:
         except (AccessError, Problem, Refused) as error:
             has_key = b"idempotency-key" in dict(scope["headers"])
             await line.fail(failure_of(error, is_final=has_key))
+        except asyncio.CancelledError:
+            await line.fail(failure_of(Stopping()))
         except Exception as fault:  # noqa: BLE001 - the edge: nobody else would tell the caller
             _log.error("call failed", **kind_and_places(fault))
             await line.fail(internal(REQUEST_ID.get()))

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from app.errors import told
+from app.errors import Stopping, told
 from app.graphql.door import Calling, Door
 from app.graphql.operations import Body, Operation
 from app.logging import kind_and_places
@@ -61,6 +61,8 @@ class EventStream(Response, Generic[Calling]):
             timer = self._timer()
             try:
                 await asyncio.wait({self._writer, reader}, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                self._error = Stopping()
             finally:
                 if timer is not None:
                     timer.cancel()

@@ -4,6 +4,7 @@ Built on Strawberry's view, with its hooks replaced where it departs from the sp
 GraphQL over HTTP or where a caller could make it fail.
 """
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TypeVar
@@ -24,7 +25,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from app.errors import INTERNAL_MESSAGE, STATUS, Refused, RequestCode, told
+from app.errors import INTERNAL_MESSAGE, STATUS, Refused, RequestCode, Stopping, told
 from app.graphql.asked import asked_in_body, asked_in_url
 from app.graphql.door import Door, FindsCaller
 from app.graphql.events import EventStream
@@ -90,10 +91,15 @@ class GraphQLView(GraphQL[_Context, None]):
             socket = WebSocket(scope, receive, send)
             await Socket(self.door, socket, init_seconds_max=self.init_seconds_max).serve()
             return
+        request = Request(scope, receive)
         try:
-            response = await self._respond(Request(scope, receive), receive)
+            response = await self._respond(request, receive)
         except ClientDisconnect:
             return
+        except asyncio.CancelledError:
+            stopping = Stopping()
+            headers = {"retry-after": "1"}
+            response = _failure(request, told(stopping), str(stopping), headers=headers)
         await response(scope, receive, send)
 
     async def _respond(self, request: Request, receive: Receive) -> Response:

@@ -82,7 +82,6 @@ def served(
     with socket.create_server(("127.0.0.1", 0)) as listening:
         host, port = listening.getsockname()
         config = server.config(app, host=host, port=port)
-        config.lifespan = "off"
         config.http = protocol
         running = uvicorn.Server(config)
         thread = threading.Thread(

@@ -28,7 +28,6 @@ async def serving(
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         config = server.config(app, trusted_proxies=trusted_proxies)
-        config.lifespan = "off"
         config.timeout_graceful_shutdown = 1
         running = _Server(config)
         task = asyncio.create_task(running.serve(sockets=[listener]))
