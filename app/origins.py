@@ -18,7 +18,10 @@ _PREFLIGHT: Final = {
     "access-control-max-age": str(_PREFLIGHT_SECONDS),
 }
 _HEADER_NAMES: Final = re.compile(r"[A-Za-z0-9, -]{0,1024}")
-_EXPOSED: Final = "retry-after, www-authenticate, x-request-id"
+_EXPOSED: Final = (
+    "retry-after, www-authenticate, x-request-id, x-should-retry, x-tallystick-answer-id, "
+    "x-tallystick-balance, x-tallystick-charged, x-tallystick-replayed"
+)
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _PORTS: Final = {"http": 80, "https": 443}
 

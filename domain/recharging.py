@@ -203,7 +203,7 @@ def _issues_of_model(change: ModelChange) -> Iterator[InputIssue]:
     if not _MODEL_ID.fullmatch(change.id):
         yield InputIssue(
             ("id",),
-            "Must be 1 to 128 letters, digits or . _ : / - and begin with one of the first.",
+            "Must be 1 to 128 letters, digits or . _ : / - and begin with a letter or digit.",
         )
     for name in ("name", "vendor", "upstream_name"):
         text: str | None = getattr(change, name)

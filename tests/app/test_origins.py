@@ -1,5 +1,8 @@
 """Pages of other origins get no permission to read, and no WebSocket."""
 
+import re
+from pathlib import Path
+
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,6 +16,7 @@ from websockets.exceptions import InvalidStatus
 from app.origins import GuardedOrigins, Origins, origin_written
 from tests.app.client import client_of, served
 
+ROOT = Path(__file__).parents[2]
 APP = "https://app.example.test"
 HERE = "http://toy"
 PREFLIGHT = {
@@ -67,6 +71,21 @@ async def test_only_allowed_origins_are_told_that_they_may(
     assert before.headers.get("access-control-allow-origin") == permitted
     assert called.headers.get("access-control-allow-origin") == permitted
     assert called.headers["vary"] == "Origin"
+
+
+async def test_pages_read_what_a_call_cost_and_whether_to_try_again() -> None:
+    doors = (ROOT / "app" / "gateway").glob("*.py")
+    ours = {
+        name
+        for door in doors
+        for name in re.findall(r"\bx-(?:tallystick|should)-[a-z-]+", door.read_text("utf-8"))
+    }
+
+    async with client_of(guarded()) as client:
+        called = await client.http.post("/", headers={"origin": APP})
+
+    assert len(ours) > 4
+    assert ours <= set(called.headers["access-control-expose-headers"].split(", "))
 
 
 async def test_a_preflight_permits_the_headers_that_were_asked_for_and_no_cookies() -> None:
