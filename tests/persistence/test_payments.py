@@ -136,6 +136,28 @@ async def test_a_refund_that_is_listed_twice_counts_once(bank: Bank) -> None:
     assert (await verify(bank.url)).is_clean
 
 
+async def test_a_refund_that_its_provider_does_not_list_any_more_is_gone(bank: Bank) -> None:
+    ada = await buyer(bank)
+    await ada.is_told(refund(100), refund(200, reference="re_2"))
+
+    await ada.is_told(refund(200, reference="re_2"))
+
+    rows = await bank.owner.fetch("SELECT reference, state FROM tallystick.payment_reversals")
+    assert {tuple(row) for row in rows} == {("re_1", "GONE"), ("re_2", "SUCCEEDED")}
+    assert await ada.balance() == (660, 0)
+    assert (await verify(bank.url)).is_clean
+
+
+async def test_finished_checkouts_do_not_count_as_unfinished(bank: Bank) -> None:
+    ada = await buyer(bank)
+    await ada.is_told()
+    for _ in range(UNFINISHED_MAX):
+        await bank.payments.begin(ada.customer.session_id, ORDER, once(str(uuid4())))
+
+    with pytest.raises(RateLimited):
+        await bank.payments.begin(ada.customer.session_id, ORDER, once("one more"))
+
+
 async def test_a_refund_that_fails_gives_the_credits_back(bank: Bank) -> None:
     ada = await buyer(bank)
 
@@ -225,6 +247,21 @@ async def test_restored_credits_last_as_long_as_they_would_have(bank: Bank) -> N
     )
 
     await ada.is_told(dispute(500, ReversalState.WON))
+
+    (lot,) = (await bank.books.lots(ada.customer.reader, [ada.customer.purse]))[ada.customer.purse]
+    left = await bank.owner.fetchval("SELECT $1::timestamptz - now()", lot.expires_at)
+    assert 39.9 < left.total_seconds() / 86_400 < 40.1
+
+
+async def test_credits_taken_back_by_and_by_were_away_since_the_first(bank: Bank) -> None:
+    ada = await buyer(bank, pack=replace(PACK, valid_days=30))
+    await ada.is_told(dispute(250))
+    await bank.owner.execute(
+        "UPDATE tallystick.payments SET taken_at = taken_at - interval '10 days'"
+    )
+
+    await ada.is_told(dispute(250), refund(250, ReversalState.PENDING))
+    await ada.is_told(dispute(250, ReversalState.WON), refund(250, ReversalState.FAILED))
 
     (lot,) = (await bank.books.lots(ada.customer.reader, [ada.customer.purse]))[ada.customer.purse]
     left = await bank.owner.fetchval("SELECT $1::timestamptz - now()", lot.expires_at)
