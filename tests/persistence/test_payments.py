@@ -10,6 +10,7 @@ from asyncpg import RestrictViolationError
 from domain.alerting import Alert, AlertKind, AlertSeverity
 from domain.charging import Settled
 from domain.errors import IdempotencyKeyReused, RateLimited
+from domain.ledger import Credit, EntryKind, Once
 from domain.offering import PaymentProvider
 from domain.payments import PaymentMode, PaymentStatus, Progress, ReversalState, judged
 from domain.units import Microcredits
@@ -223,6 +224,21 @@ async def test_nothing_to_take_is_all_owed_and_writes_no_line(bank: Bank) -> Non
 
     assert await ada.balance() == (0, 1_100)
     assert [kind for kind, _ in await ada.lines()] == ["PURCHASE", "CHARGE"]
+    assert (await verify(bank.url)).is_clean
+
+
+async def test_what_was_repaid_last_is_no_line_of_a_payment_that_takes_nothing(bank: Bank) -> None:
+    ada = await buyer(bank)
+    await ada.is_told()
+    await bank.answer(ada.customer.purse, held=1_100, charged=1_100)
+    await ada.is_told(refund(250))
+    credit = Credit(kind=EntryKind.RECHARGE, amount=Microcredits(100))
+    await bank.postings.grant(ada.customer.purse, credit, Once.of("grant", "1"))
+
+    await ada.is_told(refund(500))
+
+    assert await ada.balance() == (0, 1_000)
+    assert (await ada.lines())[-2:] == [("RECHARGE", 100), ("CHARGEBACK", -100)]
     assert (await verify(bank.url)).is_clean
 
 
