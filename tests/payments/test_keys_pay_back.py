@@ -61,6 +61,24 @@ async def test_no_more_is_collected_than_is_owed(store: Store) -> None:
     assert await _left(sale, program) == (550, 0)
 
 
+async def test_keys_pay_back_one_after_the_other_until_nothing_is_owed(store: Store) -> None:
+    sale, first = await _sold(store, moved=400)
+    second, third = [
+        await make_program(store.bank, sale.customer, funding=KeyFunding.OWN) for _ in range(2)
+    ]
+    for program in (second, third):
+        fund = Once.of("fundApiKey", str(program.id.number + 1))
+        await store.bank.key_ring.fund(
+            sale.customer.session_id, program.id, Microcredits(350), fund
+        )
+
+    await _take_back(sale, 250)
+
+    assert await sale.balance() == (0, 0)
+    left = [await _left(sale, program) for program in (first, second, third)]
+    assert left == [(0, 0), (200, 0), (350, 0)]
+
+
 async def test_what_a_key_holds_follows_when_it_comes_free(store: Store) -> None:
     sale, program = await _sold(store, moved=900)
     held = await store.bank.ask(program.purse, 300, key=program.id.number)

@@ -30,6 +30,8 @@ from tests.persistence.orders import (
 )
 
 PURCHASE = ("PURCHASE", 1_100)
+TAKEN_TOO_LATE = "UPDATE tallystick.payments SET taken_at = taken_at + interval '31 days'"
+"""As if what is taken back had been bought a month before that."""
 
 
 async def test_an_order_is_kept_once(bank: Bank) -> None:
@@ -128,6 +130,16 @@ async def test_refunds_take_back_the_difference_only(bank: Bank) -> None:
     assert (await verify(bank.url)).is_clean
 
 
+async def test_what_a_payment_brought_is_taken_back_before_other_credits(bank: Bank) -> None:
+    ada = await buyer(bank, given=500)
+    await ada.is_told()
+
+    await ada.is_told(refund(500))
+
+    (lot,) = (await bank.books.lots(ada.customer.reader, [ada.customer.purse]))[ada.customer.purse]
+    assert (lot.amount, lot.remaining) == (500, 500)
+
+
 async def test_a_refund_that_is_listed_twice_counts_once(bank: Bank) -> None:
     ada = await buyer(bank)
 
@@ -195,22 +207,35 @@ async def test_what_was_spent_is_owed_no_more_once_a_dispute_is_won_however_late
 ) -> None:
     ada = await buyer(bank, pack=replace(PACK, valid_days=30))
     await ada.is_told()
-    await bank.answer(ada.customer.purse, held=700, charged=700)
+    await bank.answer(ada.customer.purse, held=1_100, charged=1_100)
     await ada.is_told(dispute(500))
-    # As if they had been bought a month before they were taken.
-    await bank.owner.execute(
-        "UPDATE tallystick.payments SET taken_at = taken_at + interval '31 days'"
-    )
+    await bank.owner.execute(TAKEN_TOO_LATE)
 
     await ada.is_told(dispute(500, ReversalState.WON))
 
     assert await ada.balance() == (0, 0)
-    assert (await ada.lines())[2:] == [
-        ("CHARGEBACK", -400),
-        ("CHARGEBACK", 1_100),
-        ("CHARGEBACK", -700),
-        ("EXPIRY", -400),
-    ]
+    assert (await ada.lines())[2:] == [("CHARGEBACK", 1_100), ("CHARGEBACK", -1_100)]
+    assert (await verify(bank.url)).is_clean
+
+
+async def test_what_was_taken_of_other_credits_does_not_lapse_when_it_is_restored(
+    bank: Bank,
+) -> None:
+    ada = await buyer(bank, pack=replace(PACK, valid_days=30))
+    await ada.is_told()
+    await bank.answer(ada.customer.purse, held=1_100, charged=1_100)
+    credit = Credit(kind=EntryKind.RECHARGE, amount=Microcredits(700))
+    await bank.postings.grant(ada.customer.purse, credit, Once.of("grant", "1"))
+    await ada.is_told(dispute(500))
+    disputed = await ada.balance()
+    await bank.owner.execute(TAKEN_TOO_LATE)
+
+    await ada.is_told(dispute(500, ReversalState.WON))
+
+    (lot,) = (await bank.books.lots(ada.customer.reader, [ada.customer.purse]))[ada.customer.purse]
+    assert disputed == (0, 400)
+    assert await ada.balance() == (700, 0)
+    assert lot.expires_at is None
     assert (await verify(bank.url)).is_clean
 
 
