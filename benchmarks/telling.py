@@ -42,8 +42,8 @@ from persistence.ledger import PostgresLedger
 from persistence.migrating import upgrade
 from persistence.pools import pool_of
 from persistence.roles import Login, url_of
-from persistence.telling import PostgresDeliveries
 from persistence.verifying import verify
+from persistence.wishing import PostgresWishes
 
 SECRET: Final = "a secret of the benchmark, of no use elsewhere"  # noqa: S105 - as it says
 ACCOUNTS: Final = 100
@@ -93,7 +93,7 @@ async def _measure(url: str, seconds: float, reps: int) -> None:
     await owner.execute(SEED)
     worker = url_of(Login.WORKER, url, secret=SECRET)
     async with pool_of(Login.WORKER, worker, connections_max=1) as pool:
-        await PostgresDeliveries(pool).wish(frozenset(EventType), low_balance=Microcredits(100))
+        await PostgresWishes(pool).wish(frozenset(EventType), low_balance=Microcredits(100))
     async with (
         PostgresLedger(worker, runner=UUID(os.urandom(16))) as plain,
         PostgresLedger(worker, runner=UUID(os.urandom(16)), tells=True) as telling,

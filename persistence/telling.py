@@ -21,7 +21,6 @@ from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.domain.settings import DBSettings
 
 from domain.telling import Delivery, Endpoint, EventId, EventType, Reply, ToldEvent, Verdict
-from domain.units import Microcredits
 from persistence.faults import telling_faults
 from persistence.tables_events import JOBS_SCHEMA
 
@@ -84,14 +83,6 @@ class PostgresDeliveries:
 
     pool: asyncpg.Pool
     endpoints: Sequence[Endpoint] = field(default=())
-
-    async def wish(self, types: frozenset[EventType], *, low_balance: Microcredits) -> bool:
-        """Say what is to be told from now on; true when that is news."""
-        with telling_faults():
-            is_news: bool = await self.pool.fetchval(
-                "SELECT tallystick.wish_events($1, $2)", sorted(types), low_balance
-            )
-        return is_news
 
     async def spread(self) -> int:
         """Give every new event its deliveries, and every delivery that needs one its job."""

@@ -16,6 +16,7 @@ from persistence.delivery_jobs import DeliveryJobs
 from persistence.pools import pool_of
 from persistence.roles import Login, url_of
 from persistence.telling import PostgresDeliveries
+from persistence.wishing import PostgresWishes
 from tests.persistence.bank import Bank
 from tests.telling.receiver import SECRET
 
@@ -113,7 +114,7 @@ class Post:
 
     async def until(self, *states: str) -> Sequence[tuple[str, int, Sequence[str]]]:
         """How deliveries stand, once they stand so."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 found = await self.states()
                 if [state for state, _, _ in found] == list(states):
@@ -122,7 +123,7 @@ class Post:
 
     async def until_tried(self, count: int) -> None:
         """Wait until there were so many tries in all."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 tried: int = await self.bank.owner.fetchval(
                     "SELECT count(*) FROM tallystick.delivery_tries"
@@ -159,7 +160,7 @@ async def open_post(
         pool = await stack.enter_async_context(pool_of(Login.WORKER, url, connections_max=4))
         deliveries = PostgresDeliveries(pool, endpoints)
         types = frozenset[EventType]().union(*(each.types for each in endpoints))
-        await deliveries.wish(types, low_balance=LOW)
+        await PostgresWishes(pool).wish(types, low_balance=LOW)
         if sender is None:
             http = HTTPSender.connecting(clock=SystemClock(), seconds_max=10)
             stack.push_async_callback(http.aclose)

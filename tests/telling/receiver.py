@@ -88,7 +88,7 @@ class Receiver:
         mood = self.moods.popleft() if self.moods else self.always
         await mood()(scope, receive, send)
 
-    async def until_heard(self, count: int, *, seconds_max: float = 20) -> list[Heard]:
+    async def until_heard(self, count: int, *, seconds_max: float = 60) -> list[Heard]:
         """What was heard, once it is so many messages."""
         async with asyncio.timeout(seconds_max):
             while len(self.heard) < count:

@@ -195,7 +195,7 @@ async def test_what_ended_is_told_though_connections_are_killed_meanwhile(
     async def kill() -> None:
         while not stopped.is_set():
             await bank.owner.execute(KILL)
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.3)
 
     killing = asyncio.create_task(kill())
     await asyncio.gather(*(ask_and_end() for _ in range(6)))

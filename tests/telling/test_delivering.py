@@ -14,7 +14,7 @@ from tests.telling.post import Drawer, Post, endpoint, open_post
 from tests.telling.receiver import Receiver, answering, receiving, secret_of
 
 DUE_IN = """
-SELECT execute_after - now() FROM tallystick_jobs.pgqueuer WHERE status = 'queued'
+SELECT execute_after - updated FROM tallystick_jobs.pgqueuer WHERE status = 'queued'
 """
 
 
@@ -30,8 +30,8 @@ async def heard_by(bank: Bank, *receivers: Receiver) -> AsyncIterator[Post]:
 
 
 async def due_in(bank: Bank) -> timedelta:
-    """How long it is until the only job is due."""
-    async with asyncio.timeout(10):
+    """How long after it was queued the only job is due."""
+    async with asyncio.timeout(60):
         while True:
             found = await bank.owner.fetchval(DUE_IN)
             if isinstance(found, timedelta):
@@ -67,8 +67,7 @@ async def test_an_endpoint_that_was_away_hears_it_when_it_is_back(bank: Bank) ->
         await post.hurry()
         states = await post.until("DELIVERED")
 
-    assert timedelta(seconds=4) < first <= timedelta(seconds=5)
-    assert timedelta(seconds=298) < second <= timedelta(seconds=300)
+    assert (first, second) == (timedelta(seconds=5), timedelta(minutes=5))
     assert states == [("DELIVERED", 3, ["500", "307", "204"])]
     assert len(set(receiver.ids)) == 1
     assert len({heard.body for heard in receiver.heard}) == 1
@@ -84,7 +83,7 @@ async def test_an_endpoint_that_says_when_is_asked_then(bank: Bank) -> None:
         await post.until_tried(1)
         wait = await due_in(bank)
 
-    assert timedelta(seconds=895) < wait <= timedelta(seconds=900)
+    assert wait == timedelta(seconds=900)
 
 
 async def test_what_is_never_accepted_is_dead_after_ten_tries(bank: Bank) -> None:
@@ -212,7 +211,7 @@ async def test_a_job_of_a_dead_process_is_another_ones_when_it_was_silent(bank: 
         # As a process leaves it that is killed in mid delivery.
         await bank.owner.execute(
             "UPDATE tallystick_jobs.pgqueuer SET status = 'picked', slot = 0,"
-            " queue_manager_id = gen_random_uuid(), heartbeat = now() - interval '25 seconds'"
+            " queue_manager_id = gen_random_uuid(), heartbeat = now() - interval '5 seconds'"
         )
         async with post.working():
             await asyncio.sleep(0.5)
@@ -237,7 +236,7 @@ async def test_a_broken_delivery_is_tried_again_and_told(bank: Bank) -> None:
     async with open_post(bank, endpoint("http://127.0.0.1:9/"), sender=Broken()) as post:
         await post.raise_alert()
         async with post.working():
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not post.faults:  # noqa: ASYNC110 - the process tells it
                     await asyncio.sleep(0.02)
             wait = await due_in(bank)
@@ -247,7 +246,7 @@ async def test_a_broken_delivery_is_tried_again_and_told(bank: Bank) -> None:
         post.faults.clear()
 
     assert told == [ZeroDivisionError]
-    assert timedelta(seconds=25) < wait <= timedelta(seconds=30)
+    assert wait == timedelta(seconds=30)
 
 
 async def test_secrets_are_in_no_table(bank: Bank) -> None:

@@ -11,6 +11,7 @@ from domain.payments import Progress
 from domain.telling import EventType
 from domain.units import Microcredits
 from persistence.telling import queries_on
+from persistence.wishing import PostgresWishes
 from tests.persistence.bank import Bank
 from tests.persistence.orders import buyer, dispute, message, refund
 from tests.telling.post import LOW, Drawer, endpoint, open_post
@@ -107,11 +108,12 @@ async def test_what_nobody_wants_is_not_written(bank: Bank) -> None:
 
 async def test_what_is_wanted_is_news_once(bank: Bank) -> None:
     async with open_post(bank, NOWHERE) as post:
-        wanted = frozenset(EventType)
+        wishes = PostgresWishes(post.deliveries.pool)
+        more = Microcredits(200)
 
-        assert not await post.deliveries.wish(wanted, low_balance=LOW)
-        assert await post.deliveries.wish(wanted, low_balance=Microcredits(200))
-        assert not await post.deliveries.wish(wanted, low_balance=Microcredits(200))
+        assert not await wishes.wish(frozenset(EventType), low_balance=LOW)
+        assert await wishes.wish(frozenset(EventType), low_balance=more)
+        assert not await wishes.wish(frozenset(EventType), low_balance=more)
 
 
 async def test_an_event_is_spread_once_however_many_spread_it(bank: Bank) -> None:
@@ -140,7 +142,7 @@ async def test_a_process_that_dies_while_it_spreads_leaves_nothing_half_done(ban
         )
         meanwhile = await post.deliveries.spread()
         connection.terminate()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await post.deliveries.spread():  # noqa: ASYNC110 - the server notices it
                 await asyncio.sleep(0.02)
 
