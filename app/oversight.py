@@ -68,7 +68,7 @@ async def opened_oversight(settings: Settings, deployment: Deployment) -> AsyncI
                 lookout=PostgresLookout(pool), limits=limits_of(settings), name_of=account_name
             ),
             checks=PostgresBookChecks(
-                url=deployment.url, every=timedelta(minutes=settings.book_check_minutes)
+                pool=pool, url=deployment.url, every=timedelta(minutes=settings.book_check_minutes)
             )
             if settings.book_check_minutes
             else None,

@@ -4,6 +4,7 @@ Any number of processes may look: each look is one's alone, and is not repeated 
 look, and all that follows from it, commits together, so one that is cut short is simply made again.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from domain import thresholds
 from domain.alerting import AlertKind, AlertSeverity
 from domain.conditions import Height, Lasting, Reading, Verdict, judged
 from domain.thresholds import (
+    ENTRIES_WINDOW,
     OVERDUE_GRACE,
     WINDOW,
     Attempts,
@@ -54,6 +56,8 @@ class Known:
     is_open: bool
 
 
+_log = logging.getLogger(__name__)
+
 _UNKNOWN: Final = Known(lasting=None, is_open=False)
 
 
@@ -68,6 +72,10 @@ class Look(Protocol):
     async def backlog(self) -> Backlog: ...
     async def book_check(self) -> BookCheck | None:
         """The last one; None before the first."""
+        ...
+
+    async def imbalances(self, within: timedelta) -> Sequence[AccountId]:
+        """Accounts with balances that are not what entries of that time say."""
         ...
 
     async def refusals(self, kind: AlertKind, within: timedelta) -> Sequence[Refusals]: ...
@@ -122,7 +130,7 @@ class Overseeing:
     def _readings(self) -> Mapping[AlertKind, Reads]:
         return {
             AlertKind.PROVIDER_FAILURES: self._failures,
-            AlertKind.LEDGER_IMBALANCE: _imbalance,
+            AlertKind.LEDGER_IMBALANCE: self._imbalance,
             AlertKind.STUCK_HOLDS: _stuck_holds,
             AlertKind.ANSWER_BACKLOG: self._backlog,
             AlertKind.WEBHOOK_REJECTED: _rejected_webhooks,
@@ -132,6 +140,13 @@ class Overseeing:
 
     async def _failures(self, look: Look) -> Iterable[Reading]:
         return thresholds.of_attempts(await look.attempts(WINDOW), self.limits)
+
+    async def _imbalance(self, look: Look) -> Iterable[Reading]:
+        """What is cheap is looked at every minute, and what is not when it was last recomputed."""
+        check = await look.book_check()
+        recent = await look.imbalances(ENTRIES_WINDOW)
+        readings = [] if check is None else [thresholds.of_book_check(check)]
+        return [*readings, thresholds.of_recent_entries(recent, self.name_of)]
 
     async def _backlog(self, look: Look) -> Iterable[Reading]:
         return [thresholds.of_backlog(await look.backlog(), self.limits)]
@@ -148,11 +163,6 @@ class Overseeing:
             *thresholds.of_refused_sign_ins(refusals, self.limits, self.name_of),
             *thresholds.of_reused_tokens(reused, self.name_of),
         ]
-
-
-async def _imbalance(look: Look) -> Iterable[Reading]:
-    check = await look.book_check()
-    return [] if check is None else [thresholds.of_book_check(check)]
 
 
 async def _stuck_holds(look: Look) -> Iterable[Reading]:
@@ -196,6 +206,7 @@ async def _do(
 ) -> None:
     """Carry out what was judged."""
     if verdict.is_told:
+        _log.warning("alert", extra={"kind": kind, "severity": reading.severity})
         await look.tell(kind, reading)
     elif verdict.lasting == known.lasting:
         return

@@ -13,6 +13,9 @@ from domain.units import AccountId, Microcredits, ModelId
 WINDOW: Final = timedelta(minutes=10)
 """How far back failures and refusals are counted."""
 
+ENTRIES_WINDOW: Final = timedelta(minutes=2)
+"""How far back balances are compared with their entries, every minute."""
+
 ATTEMPTS_MIN: Final = 10
 """Of fewer attempts nothing is concluded."""
 
@@ -180,6 +183,20 @@ def of_book_check(check: BookCheck) -> Reading:
         severity=AlertSeverity.CRITICAL,
         message=f"{check.summary} `tallystick verify` names every row.",
         measured_at=check.finished_at,
+    )
+
+
+def of_recent_entries(accounts: Sequence[AccountId], name_of: NamesAccounts) -> Reading:
+    """Balances that are not what their latest entries say."""
+    return Reading(
+        subject="recent entries",
+        height=Height.HIGH if accounts else Height.LOW,
+        severity=AlertSeverity.CRITICAL,
+        message=(
+            f"{len(accounts)} balances are not what their latest entries say"
+            + (f", such as that of {name_of(accounts[0])}" if accounts else "")
+            + ". `tallystick verify` names every row."
+        ),
     )
 
 

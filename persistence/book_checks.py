@@ -32,6 +32,10 @@ SHARE: Final = 20
 KEPT_FOR: Final = timedelta(days=30)
 _SUMMARY_MAX: Final = 1_000
 
+_MAY_BE_DUE: Final = """
+SELECT coalesce(
+  (SELECT finished_at + $1 <= clock_timestamp() FROM tallystick.last_book_check()), true)
+"""
 _TRY: Final = "SELECT pg_try_advisory_lock(hashtext('tallystick.book_check'))"
 _IS_DUE: Final = """
 SELECT coalesce(
@@ -53,8 +57,12 @@ _OF_BALANCES: Final = frozenset(rule.promise for rule in BALANCES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresBookChecks:
-    """Recomputes the books when it is time, with the operator's login."""
+    """Recomputes the books when it is time, with the operator's login.
 
+    Whether it may be time is asked on the worker's connections: mostly it is not.
+    """
+
+    pool: asyncpg.Pool
     url: str
     every: timedelta
     rule_seconds: float = RULE_SECONDS
@@ -65,6 +73,8 @@ class PostgresBookChecks:
         Raises Unavailable.
         """
         with telling_faults():
+            if not await self.pool.fetchval(_MAY_BE_DUE, self.every):
+                return 0
             connection = await asyncpg.connect(self.url, timeout=CONNECT_SECONDS)
             try:
                 # The lock is the connection's: it ends with it, however that ends.

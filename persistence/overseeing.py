@@ -78,6 +78,10 @@ class PostgresLook:
             summary=row["summary"],
         )
 
+    async def imbalances(self, within: timedelta) -> Sequence[AccountId]:
+        rows = await self.connection.fetch(f"{_CALL}recent_imbalances($1)", within)
+        return [AccountId(row["account_id"]) for row in rows]
+
     async def refusals(self, kind: AlertKind, within: timedelta) -> Sequence[Refusals]:
         rows = await self.connection.fetch(
             f"{_CALL}recent_sightings($1, $2, $3)", kind, within, SUBJECTS_MAX

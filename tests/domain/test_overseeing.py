@@ -17,7 +17,7 @@ from domain.thresholds import (
     Refusals,
     Spending,
 )
-from domain.units import Microcredits, ModelId
+from domain.units import AccountId, Microcredits, ModelId
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 FAILURES = AlertKind.PROVIDER_FAILURES
@@ -57,6 +57,9 @@ class Town:
 
     async def book_check(self) -> BookCheck | None:
         return None
+
+    async def imbalances(self, within: timedelta) -> Sequence[AccountId]:
+        return ()
 
     async def refusals(self, kind: AlertKind, within: timedelta) -> Sequence[Refusals]:
         return ()

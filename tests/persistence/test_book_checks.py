@@ -17,7 +17,7 @@ LAST = "SELECT differences, imbalances FROM tallystick.last_book_check()"
 
 
 def checks_of(bank: Bank, every: timedelta = ONCE_AN_HOUR) -> PostgresBookChecks:
-    return PostgresBookChecks(url=bank.url, every=every)
+    return PostgresBookChecks(pool=bank.owner, url=bank.url, every=every)
 
 
 async def age(bank: Bank, how_long: timedelta) -> None:
@@ -93,7 +93,7 @@ async def test_the_longer_it_takes_the_seldomer_it_is_done(bank: Bank) -> None:
 async def test_a_rule_that_takes_too_long_is_given_up_and_counted(bank: Bank) -> None:
     customer = await bank.customer(1_000)
     await bank.answer(customer.purse)
-    checks = PostgresBookChecks(url=bank.url, every=ONCE_AN_HOUR, rule_seconds=0.4)
+    checks = PostgresBookChecks(pool=bank.owner, url=bank.url, every=ONCE_AN_HOUR, rule_seconds=0.2)
     async with bank.owner.acquire() as blocker, blocker.transaction():
         await blocker.execute("LOCK TABLE tallystick.lots IN ACCESS EXCLUSIVE MODE")
         assert await checks.check() == 0

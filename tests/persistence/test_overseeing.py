@@ -61,7 +61,7 @@ async def fail(bank: Bank, times: int) -> None:
 async def test_a_well_kept_bank_has_no_alerts(bank: Bank, tower: Tower) -> None:
     customer = await bank.customer(1_000)
     await bank.answer(customer.purse)
-    await PostgresBookChecks(url=bank.url, every=AT_ONCE).check()
+    await PostgresBookChecks(pool=bank.owner, url=bank.url, every=AT_ONCE).check()
 
     assert [await tower.look(kind) for kind in AlertKind if kind != "PAYMENT_MISMATCH"] == [0] * 7
     assert await tower.alerts() == []
@@ -233,12 +233,67 @@ async def test_spending_is_measured_against_the_week_before(bank: Bank, tower: T
     }
 
 
+async def test_a_balance_that_is_not_what_its_entries_say_is_seen_within_a_minute(
+    bank: Bank, tower: Tower
+) -> None:
+    right, wrong = await bank.customer(1_000), await bank.customer(1_000)
+    for customer in (right, wrong):
+        await bank.answer(customer.purse)
+        await bank.answer(customer.purse)
+    assert await tower.look(AlertKind.LEDGER_IMBALANCE) == 0
+
+    await bank.owner.execute(
+        "UPDATE tallystick.balances SET total = total + 5 WHERE account_id = $1", wrong.account_id
+    )
+
+    assert await tower.look(AlertKind.LEDGER_IMBALANCE) == 1
+    name = account_name(wrong.account_id)
+    [(_, message, _)] = await tower.alerts()
+    assert message == (
+        f"1 balances are not what their latest entries say, such as that of {name}."
+        " `tallystick verify` names every row."
+    )
+
+
+@pytest.mark.parametrize("column", ["seq", "total_after"])
+async def test_entries_that_do_not_follow_from_each_other_are_seen(
+    bank: Bank, tower: Tower, column: str
+) -> None:
+    customer = await bank.customer(1_000)
+    for _ in range(3):
+        await bank.answer(customer.purse)
+    await bank.owner.execute("ALTER TABLE tallystick.entries DISABLE TRIGGER is_never_changed")
+    await bank.owner.execute(
+        f"UPDATE tallystick.entries SET {column} = {column} + 1 WHERE seq = 2"  # noqa: S608
+    )
+
+    assert await tower.look(AlertKind.LEDGER_IMBALANCE) == 1
+
+
+async def test_balances_in_use_are_never_taken_for_wrong(bank: Bank, tower: Tower) -> None:
+    customers = [await bank.customer(1_000_000) for _ in range(4)]
+
+    async def spend(number: int) -> None:
+        for _ in range(40):
+            await bank.answer(customers[number % 4].purse)
+
+    spending = asyncio.gather(*(spend(number) for number in range(16)))
+    looks = 0
+    while not spending.done():
+        assert await tower.look(AlertKind.LEDGER_IMBALANCE) == 0
+        looks += 1
+        await asyncio.sleep(0)
+
+    await spending
+    assert looks > 1
+
+
 async def test_books_that_are_wrong_are_critical_until_they_are_right(
     bank: Bank, tower: Tower
 ) -> None:
     customer = await bank.customer(1_000)
-    checks = PostgresBookChecks(url=bank.url, every=AT_ONCE)
-    await bank.owner.execute("UPDATE tallystick.balances SET total = total + 5")
+    checks = PostgresBookChecks(pool=bank.owner, url=bank.url, every=AT_ONCE)
+    await bank.owner.execute("UPDATE tallystick.balances SET held = held + 5")
 
     assert await checks.check() > 0
     assert await tower.look(AlertKind.LEDGER_IMBALANCE) == 1
@@ -250,7 +305,7 @@ async def test_books_that_are_wrong_are_critical_until_they_are_right(
     [(kind, message, count)] = await tower.alerts()
     assert (kind, count) == ("LEDGER_IMBALANCE", 2)
     assert f"balances ({customer.account_id}, 0)" in message
-    await bank.owner.execute("UPDATE tallystick.balances SET total = total - 5")
+    await bank.owner.execute("UPDATE tallystick.balances SET held = held - 5")
     await tower.wait(A_DAY)
     assert await checks.check() == 0
     await tower.look(AlertKind.LEDGER_IMBALANCE)
