@@ -16,24 +16,16 @@ Contestants alternate within one run; figures are medians. Run on 2 shared cores
 import argparse
 import asyncio
 import os
-import signal
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import orjson
 
 from benchmarks._load import Load, drive, request
-from benchmarks._ports import free_port, wait_until_served
+from benchmarks._serving import script, tallystick
 
-HERE = Path(__file__).parent
-TALLYSTICK = str(Path(sys.executable).parent / "tallystick")
 QUESTION = "What is a ledger? Answer in one sentence."
 OURS = (
     "mutation($key: String!) { askAI(input: {messages: {content: "
@@ -53,29 +45,19 @@ def main() -> None:
     options.add_argument("--callers", type=int, nargs="*", default=[1, 16])
     chosen = options.parse_args()
     with ExitStack() as stack:
-        upstream = free_port()
-        stack.enter_context(_process(HERE / "_upstream.py", upstream))
+        _, upstream = stack.enter_context(script("_upstream.py"))
         base_url = f"http://127.0.0.1:{upstream}/v1"
-        plain_port = free_port()
-        plain = stack.enter_context(_process(HERE / "_plain.py", plain_port, base_url))
-        data_dir = Path(stack.enter_context(_data_dir()))
-        port = free_port()
-        ours = stack.enter_context(_tallystick(data_dir, port, base_url))
-        _wait_for(f"http://127.0.0.1:{port}/readyz")
-        token = _token(data_dir)
+        plain_pid, plain_port = stack.enter_context(script("_plain.py", base_url))
+        ours = stack.enter_context(tallystick(AI_BASE_URL=base_url, AI_API_KEY="none"))
+        contestants = {
+            "plain, no billing": (plain_port, _plain_calls(), plain_pid),
+            "tallystick": (ours.port, _our_calls(ours.token()), ours.pid),
+        }
         for callers in chosen.callers:
             asyncio.run(
-                _compare(
-                    {
-                        "plain, no billing": (plain_port, _plain_calls(), plain.pid),
-                        "tallystick": (port, _our_calls(token), ours.pid),
-                    },
-                    callers=callers,
-                    seconds=chosen.seconds,
-                    reps=chosen.reps,
-                )
+                _compare(contestants, callers=callers, seconds=chosen.seconds, reps=chosen.reps)
             )
-        subprocess.run([TALLYSTICK, "verify", "--data-dir", str(data_dir)], check=True)
+        ours.verify()
 
 
 Contestant = tuple[int, Callable[[], bytes], int]
@@ -133,55 +115,6 @@ def _time_ordered_key() -> str:
     number = number & ~(0xF << 76) | 0x7 << 76
     text = f"{number & ~(0x3 << 62) | 0x2 << 62:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-@contextmanager
-def _process(script: Path, port: int, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    with subprocess.Popen([sys.executable, script, str(port), *arguments]) as process:
-        try:
-            wait_until_served(port)
-            yield process
-        finally:
-            process.terminate()
-
-
-@contextmanager
-def _tallystick(data_dir: Path, port: int, base_url: str) -> Iterator["subprocess.Popen[bytes]"]:
-    environment = {
-        **os.environ,
-        "AI_BASE_URL": base_url,
-        "AI_API_KEY": "none",
-        "ASKS_PER_MINUTE": "1000000",
-        "POINTS_PER_MINUTE": "100000000",
-    }
-    command = [TALLYSTICK, "up", "--data-dir", str(data_dir), "--port", str(port)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-
-
-@contextmanager
-def _data_dir() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as path:
-        Path(path).chmod(0o755)
-        yield path
-
-
-def _token(data_dir: Path) -> str:
-    command = [TALLYSTICK, "token", "user@demo.test", "--data-dir", str(data_dir)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def _wait_for(url: str) -> None:
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - our own loopback address
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(f"{url} did not answer within a minute")
 
 
 if __name__ == "__main__":

@@ -16,26 +16,16 @@ Contestants alternate within one run; figures are medians:
 
 import argparse
 import asyncio
-import os
-import signal
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import orjson
 
 from benchmarks._load import Load, StreamLoad, drive, drive_streams, request
 from benchmarks._paced import CHUNKS
-from benchmarks._ports import free_port, wait_until_served
+from benchmarks._serving import Serving, script, tallystick
 
-HERE = Path(__file__).parent
-TALLYSTICK = str(Path(sys.executable).parent / "tallystick")
 PATH = "/v1/chat/completions"
 MODEL = "gpt-4o-mini"
 GOALS = {16: "goal: at least x0.5 of bytes and x2 of sdk"}
@@ -51,39 +41,31 @@ def main() -> None:
     options.add_argument("--callers", type=int, nargs="*", default=[1, 16, 64])
     chosen = options.parse_args()
     with ExitStack() as stack:
-        data_dir = Path(stack.enter_context(_data_dir()))
-        whole = _contestants(stack, data_dir / "whole", "_upstream.py", is_stream=False)
+        ours, whole = _contestants(stack, "_upstream.py", is_stream=False)
         for callers in chosen.callers:
             asyncio.run(_compare(whole, callers=callers, seconds=chosen.seconds, reps=chosen.reps))
-        _verify(data_dir / "whole")
+        ours.verify()
     with ExitStack() as stack:
-        data_dir = Path(stack.enter_context(_data_dir()))
-        streams = _contestants(stack, data_dir / "streams", "_paced.py", is_stream=True)
+        ours, streams = _contestants(stack, "_paced.py", is_stream=True)
         del streams["upstream alone"]
         asyncio.run(_compare_streams(streams, reps=chosen.reps))
-        _verify(data_dir / "streams")
+        ours.verify()
 
 
 def _contestants(
-    stack: ExitStack, data_dir: Path, upstream_script: str, *, is_stream: bool
-) -> dict[str, Contestant]:
-    upstream, bare, sdk, ours = (free_port() for _ in range(4))
-    base_url = f"http://127.0.0.1:{upstream}/v1"
-    fake = stack.enter_context(_process(upstream_script, upstream))
-    of_bytes = stack.enter_context(_process("_doors.py", bare, base_url, "bytes"))
-    of_sdk = stack.enter_context(_process("_doors.py", sdk, base_url, "sdk"))
-    tallystick = stack.enter_context(_tallystick(data_dir, ours, base_url))
-    _wait_for(f"http://127.0.0.1:{ours}/readyz")
+    stack: ExitStack, upstream: str, *, is_stream: bool
+) -> tuple[Serving, dict[str, Contestant]]:
+    fake_pid, fake_port = stack.enter_context(script(upstream))
+    base_url = f"http://127.0.0.1:{fake_port}/v1"
+    bytes_pid, bytes_port = stack.enter_context(script("_doors.py", base_url, "bytes"))
+    sdk_pid, sdk_port = stack.enter_context(script("_doors.py", base_url, "sdk"))
+    ours = stack.enter_context(tallystick(AI_BASE_URL=base_url, AI_API_KEY="none"))
     plain = _calls(is_stream=is_stream, token="none")  # noqa: S106 - nobody asks for one
-    return {
-        "bytes": (bare, plain, of_bytes.pid),
-        "sdk": (sdk, plain, of_sdk.pid),
-        "tallystick": (
-            ours,
-            _calls(is_stream=is_stream, token=_token(data_dir)),
-            tallystick.pid,
-        ),
-        "upstream alone": (upstream, plain, fake.pid),
+    return ours, {
+        "bytes": (bytes_port, plain, bytes_pid),
+        "sdk": (sdk_port, plain, sdk_pid),
+        "tallystick": (ours.port, _calls(is_stream=is_stream, token=ours.token()), ours.pid),
+        "upstream alone": (fake_port, plain, fake_pid),
     }
 
 
@@ -141,60 +123,6 @@ def _calls(*, is_stream: bool, token: str) -> Callable[[], bytes]:
         body["stream"] = True
     sent = request(PATH, orjson.dumps(body), {"Authorization": f"Bearer {token}"})
     return lambda: sent
-
-
-@contextmanager
-def _process(script: str, port: int, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    command = [sys.executable, str(HERE / script), str(port), *arguments]
-    with subprocess.Popen(command) as process:
-        try:
-            wait_until_served(port)
-            yield process
-        finally:
-            process.terminate()
-
-
-@contextmanager
-def _tallystick(data_dir: Path, port: int, base_url: str) -> Iterator["subprocess.Popen[bytes]"]:
-    environment = {
-        **os.environ,
-        "AI_BASE_URL": base_url,
-        "AI_API_KEY": "none",
-        "ASKS_PER_MINUTE": "1000000",
-        "SIGN_UP_CREDITS": "100000000",
-    }
-    command = [TALLYSTICK, "up", "--data-dir", str(data_dir), "--port", str(port)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-
-
-@contextmanager
-def _data_dir() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as path:
-        Path(path).chmod(0o755)
-        yield path
-
-
-def _token(data_dir: Path) -> str:
-    command = [TALLYSTICK, "token", "user@demo.test", "--data-dir", str(data_dir)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def _verify(data_dir: Path) -> None:
-    subprocess.run([TALLYSTICK, "verify", "--data-dir", str(data_dir)], check=True)
-
-
-def _wait_for(url: str) -> None:
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - our own loopback address
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(f"{url} did not answer within a minute")
 
 
 if __name__ == "__main__":

@@ -14,25 +14,17 @@ it was without them. Threads that do not give way (niceness 0) made it x5.7 to x
 
 import argparse
 import asyncio
-import os
-import signal
-import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 
 import orjson
 
 from benchmarks._load import request
-from benchmarks._ports import free_port, wait_until_served
+from benchmarks._serving import tallystick
 
-TALLYSTICK = str(Path(sys.executable).parent / "tallystick")
 PASSWORD = "correct horse battery staple"  # noqa: S105 - nothing is behind it
 SIGN_UP = "mutation($i: SignUpInput!) { signUp(input: $i) { __typename } }"
 SIGN_IN = "mutation($i: SignInInput!) { signIn(input: $i) { __typename } }"
@@ -60,14 +52,14 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=5.0)
     options.add_argument("--reps", type=int, default=4)
     chosen = options.parse_args()
-    port = free_port()
-    with _data_dir() as data_dir, _tallystick(data_dir, port):
-        # The socket is there before the server is, and keeps whoever comes early waiting.
-        wait_until_served(port)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=120):
-            token = _token(data_dir)
-        turns = asyncio.run(_compare(port, token, chosen))
-        subprocess.run([TALLYSTICK, "verify", "--data-dir", str(data_dir)], check=True)
+    settings = {
+        "EMAIL_CONFIRMATION": "false",
+        "SIGN_IN_METHODS": "PASSWORD",
+        "TRUSTED_PROXIES": "127.0.0.1",
+    }
+    with tallystick(**settings) as ours:
+        turns = asyncio.run(_compare(ours.port, ours.token(), chosen))
+        ours.verify()
     quiet, busy = turns
     for name, turn in (("balance alone", quiet), ("with sign-ins", busy)):
         print(
@@ -184,36 +176,6 @@ async def _send(
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
     return await reader.readexactly(length)
-
-
-@contextmanager
-def _tallystick(data_dir: Path, port: int) -> Iterator[None]:
-    environment = {
-        **os.environ,
-        "EMAIL_CONFIRMATION": "false",
-        "SIGN_IN_METHODS": "PASSWORD",
-        "TRUSTED_PROXIES": "127.0.0.1",
-        "TRIES_PER_ADDRESS": "1000000",
-        "POINTS_PER_MINUTE": "100000000",
-    }
-    command = [TALLYSTICK, "up", "--data-dir", str(data_dir), "--port", str(port)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            yield
-        finally:
-            process.send_signal(signal.SIGINT)
-
-
-@contextmanager
-def _data_dir() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as path:
-        Path(path).chmod(0o755)
-        yield Path(path) / "data"
-
-
-def _token(data_dir: Path) -> str:
-    command = [TALLYSTICK, "token", "user@demo.test", "--data-dir", str(data_dir)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

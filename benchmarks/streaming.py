@@ -21,15 +21,11 @@ import argparse
 import asyncio
 import os
 import re
-import signal
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,10 +35,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.typing import Subprotocol
 
 from benchmarks._load import _cpu_seconds
-from benchmarks._ports import free_port, wait_until_served
+from benchmarks._serving import Serving, script, tallystick
 
-HERE = Path(__file__).parent
-TALLYSTICK = str(Path(sys.executable).parent / "tallystick")
 PIECES = 100
 SOCKETS_OF_AN_ACCOUNT = 10
 SLOW = "simulate: slow 110"
@@ -54,11 +48,6 @@ ASK = (
     " ... on AskAISuccess { answer { id } } ... on Problem { code message } } }"
 )
 DEMO = "mutation { startDemoSession { ... on SessionStarted { session { accessToken } } } }"
-SETTINGS = {
-    "ASKS_PER_MINUTE": "1000000",
-    "POINTS_PER_MINUTE": "100000000",
-    "DEMO_SESSIONS_PER_MINUTE": "100000",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,39 +71,29 @@ def main() -> None:
     options.add_argument("--open", type=int, default=1_000)
     chosen = options.parse_args()
     with ExitStack() as stack:
-        provider = free_port()
-        stack.enter_context(_script("_ticking.py", provider))
+        _, provider = stack.enter_context(script("_ticking.py"))
         base_url = f"http://127.0.0.1:{provider}/v1"
-        pids: dict[str, int] = {}
-        ports: dict[str, int] = {}
-        for kind in ("subscription", "bytes"):
-            ports[kind] = free_port()
-            arguments = (base_url, kind)
-            started = stack.enter_context(_script("_streaming_plain.py", ports[kind], *arguments))
-            pids[kind] = started.pid
-        data_dir = Path(stack.enter_context(_data_dir()))
-        ours = stack.enter_context(
-            _tallystick(data_dir, AI_BASE_URL=base_url, AI_API_KEY="none", **SETTINGS)
+        plain_pid, plain_port = stack.enter_context(
+            script("_streaming_plain.py", base_url, "subscription")
         )
-        tokens = [_token(data_dir, who) for who in ("user", "admin")]
+        bytes_pid, bytes_port = stack.enter_context(
+            script("_streaming_plain.py", base_url, "bytes")
+        )
+        ours = stack.enter_context(tallystick(AI_BASE_URL=base_url, AI_API_KEY="none"))
+        tokens = [ours.token(who) for who in ("user", "admin")]
         contestants: dict[str, tuple[Stream, int]] = {
             "provider, directly": (lambda _: _read_events(provider), 0),
-            "bytes passed on": (lambda _: _read_events(ports["bytes"]), pids["bytes"]),
-            "strawberry and SDK": (
-                lambda number: _follow_plain(ports["subscription"], number),
-                pids["subscription"],
-            ),
+            "bytes passed on": (lambda _: _read_events(bytes_port), bytes_pid),
+            "strawberry and SDK": (lambda number: _follow_plain(plain_port, number), plain_pid),
             "tallystick": (
                 lambda number: _ask_and_follow(ours.port, tokens[number % 2]),
-                ours.process.pid,
+                ours.pid,
             ),
         }
         asyncio.run(_compare(contestants, streams=chosen.streams, reps=chosen.reps))
-        subprocess.run([TALLYSTICK, "verify", "--data-dir", str(data_dir)], check=True)
-    with ExitStack() as stack:
-        data_dir = Path(stack.enter_context(_data_dir()))
-        ours = stack.enter_context(_tallystick(data_dir, **SETTINGS))
-        asyncio.run(_hold_open(ours, chosen.open))
+        ours.verify()
+    with tallystick() as alone:
+        asyncio.run(_hold_open(alone, chosen.open))
 
 
 async def _compare(contestants: dict[str, tuple[Stream, int]], *, streams: int, reps: int) -> None:
@@ -245,20 +224,20 @@ def _ask(port: int, token: str, content: str) -> str:
             raise RuntimeError(str(refused))
 
 
-async def _hold_open(ours: "_Ours", count: int) -> None:
+async def _hold_open(ours: Serving, count: int) -> None:
     """Open streams of answers that take their time, and see what memory they take."""
     asked = [_ask_as_newcomer(ours.port) for _ in range(count // SOCKETS_OF_AN_ACCOUNT)]
     await asyncio.sleep(2)
-    before = _resident_kib(ours.process.pid)
+    before = _resident_kib(ours.pid)
     opened: list[ClientConnection] = []
     for token, answer_id in asked * SOCKETS_OF_AN_ACCOUNT:
         connection = await _socket(ours.port)
         await _begin(connection, FOLLOW % "ID", answer_id, token)
         opened.append(connection)
     await asyncio.sleep(3)
-    after = _resident_kib(ours.process.pid)
+    after = _resident_kib(ours.pid)
     await asyncio.sleep(15)
-    later = _resident_kib(ours.process.pid)
+    later = _resident_kib(ours.pid)
     print(
         f"{len(opened)} open streams: {(after - before) / len(opened):.1f} KiB each, "
         f"{(later - after) / len(opened):+.1f} KiB each after 15 s (goal: ≤ 40 KiB, flat)"
@@ -278,61 +257,6 @@ def _ask_as_newcomer(port: int) -> tuple[str, str]:
 def _resident_kib(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(status.split("VmRSS:")[1].split()[0])
-
-
-@dataclass(frozen=True, slots=True)
-class _Ours:
-    """A running server of ours."""
-
-    process: "subprocess.Popen[bytes]"
-    port: int
-
-
-@contextmanager
-def _tallystick(data_dir: Path, **settings: str) -> Iterator[_Ours]:
-    port = free_port()
-    command = [TALLYSTICK, "up", "--data-dir", str(data_dir), "--port", str(port)]
-    environment = {**os.environ, **settings}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/readyz")
-            yield _Ours(process, port)
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.send_signal(signal.SIGINT)
-
-
-@contextmanager
-def _script(name: str, port: int, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    command = [sys.executable, str(HERE / name), str(port), *arguments]
-    with subprocess.Popen(command) as process:
-        try:
-            wait_until_served(port)
-            yield process
-        finally:
-            process.terminate()
-
-
-@contextmanager
-def _data_dir() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as path:
-        Path(path).chmod(0o755)
-        yield path
-
-
-def _token(data_dir: Path, who: str) -> str:
-    command = [TALLYSTICK, "token", f"{who}@demo.test", "--data-dir", str(data_dir)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def _wait_for(url: str) -> None:
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - our own loopback address
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(f"{url} did not answer within a minute")
 
 
 if __name__ == "__main__":

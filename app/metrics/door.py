@@ -26,7 +26,7 @@ from app.metrics.books import Books
 from app.metrics.exposing import exposed
 from app.metrics.families import added
 from app.metrics.sharing import Shared
-from app.settings import Settings
+from app.settings import Settings, UnsafeSettings
 from app.wiring import System
 from persistence import machinery
 
@@ -47,7 +47,7 @@ class Lookout:
 def lookout(settings: Settings, *, processes: int = 1) -> Iterator[Lookout | None]:
     """A socket for those who watch, if there is to be one; to be made before processes are.
 
-    Raises CannotListen.
+    Raises CannotListen or UnsafeSettings.
     """
     if settings.metrics_port is None:
         yield None
@@ -56,9 +56,23 @@ def lookout(settings: Settings, *, processes: int = 1) -> Iterator[Lookout | Non
         listener = stack.enter_context(listening(settings.metrics_host, settings.metrics_port))
         folder = None
         if processes > 1:
-            made = stack.enter_context(TemporaryDirectory(prefix="tallystick-metrics-"))
-            folder = Path(made)
+            folder = stack.enter_context(_folder())
         yield Lookout(listener=listener, token=settings.metrics_token, folder=folder)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder that is gone afterwards. Raises UnsafeSettings where nothing can be written."""
+    try:
+        made = TemporaryDirectory(prefix="tallystick-metrics-")
+    except OSError as error:
+        raise UnsafeSettings(
+            "METRICS_PORT: processes that share it add their numbers up in a folder for temporary "
+            f"files, and none can be made ({error.strerror}). Let TMPDIR name one that this may "
+            "write to; in a container, mount a tmpfs at /tmp."
+        ) from None
+    with made as path:
+        yield Path(path)
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Metrics as Prometheus finds them: well-formed, added up over processes, and never going back."""
 
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,9 +16,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.http import route_of
 from app.metrics import books, families
 from app.metrics.books import Books
+from app.metrics.door import lookout
 from app.metrics.exposing import exposed
 from app.metrics.families import Kind, Reading, added
 from app.metrics.sharing import Shared
+from app.settings import Settings, UnsafeSettings
 from domain.counting import OTHER, SIZES, Spread
 from domain.errors import Unavailable
 from persistence.machinery import Machinery
@@ -201,3 +204,15 @@ async def test_a_database_that_is_away_is_told_rather_than_old_numbers() -> None
 )
 def test_paths_that_callers_invent_are_one_route(path: str, route: str) -> None:
     assert route_of(path) == route
+
+
+def test_a_machine_on_which_nothing_can_be_written_is_told_what_to_mount(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nothing"))
+    settings = Settings.read(metrics_port=0)
+
+    with lookout(settings) as alone:
+        assert alone is not None
+    with pytest.raises(UnsafeSettings, match="mount a tmpfs"), lookout(settings, processes=2):
+        pass

@@ -60,6 +60,7 @@ class Service(BaseModel):
     depends_on: dict[str, dict[str, str]] = {}
     ports: list[str] = []
     read_only: bool = False
+    tmpfs: list[str] = []
     privileged: bool = False
     cap_drop: list[str] = []
     security_opt: list[str] = []
@@ -198,6 +199,7 @@ def test_a_container_of_ours_may_no_more_than_it_needs(name: str) -> None:
     service = OURS[name]
 
     assert service.read_only is True
+    assert [mount.partition(":")[0] for mount in service.tmpfs] == ["/tmp"]  # noqa: S108
     assert service.cap_drop == ["ALL"]
     assert service.security_opt == ["no-new-privileges:true"]
     assert not service.privileged
