@@ -59,7 +59,9 @@ locks: ## Write the locks anew from pyproject.toml; needs uv
 	@test -n "$(UV)" || { echo "make locks needs uv: pip install uv"; exit 1; }
 	printf 'hatchling==1.33.0\neditables==0.6\n' | $(COMPILE) - --output-file requirements-build.lock
 	$(COMPILE) pyproject.toml --output-file requirements.lock
-	$(COMPILE) pyproject.toml --extra postgres --group dev --constraint requirements.lock \
+	$(COMPILE) pyproject.toml --extra otel --constraint requirements.lock \
+		--output-file requirements-otel.lock
+	$(COMPILE) pyproject.toml --extra postgres --extra otel --group dev --constraint requirements.lock \
 		--output-file requirements-dev.lock
 	$(COMPILE) tests/litellm/requirements.in $(UNUSED_BY_LITELLM:%=--no-emit-package %) \
 		--output-file tests/litellm/requirements.lock

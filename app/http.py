@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from secrets import token_hex
@@ -17,6 +18,7 @@ from app.errors import Refused
 from app.logging import REQUEST_ID
 from app.noting import NOTED, Noted
 from domain.counting import OTHER, SECONDS, Spread, Tally
+from domain.tracing import TRACING, UNTRACED, Tracing, note
 
 _log = structlog.get_logger("http")
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
@@ -81,6 +83,7 @@ class RequestIds:
     def __init__(self, app: ASGIApp, requests: Requests | None = None) -> None:
         self.app = app
         self.requests = requests or Requests()
+        self.tracing = TRACING.get()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -104,23 +107,32 @@ class RequestIds:
         reset = REQUEST_ID.set(request_id)
         noted = Noted()
         unnote = NOTED.set(noted)
+        untrace = TRACING.set(self.tracing)
         try:
-            await self.app(scope, receive, send_with_id)
+            with UNTRACED if self.tracing is None else _traced(self.tracing, scope, request_id):
+                try:
+                    await self.app(scope, receive, send_with_id)
+                finally:
+                    note({"http.response.status_code": status})
+                    self._count(scope, noted.operation, status, perf_counter() - begun)
         finally:
-            seconds = perf_counter() - begun
-            self.requests.add(scope, noted.operation, status, seconds)
-            _log.info(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                milliseconds=round(seconds * 1000, 1),
-            )
+            TRACING.reset(untrace)
             NOTED.reset(unnote)
             REQUEST_ID.reset(reset)
 
+    def _count(self, scope: Scope, operation: str, status: int, seconds: float) -> None:
+        self.requests.add(scope, operation, status, seconds)
+        _log.info(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            milliseconds=round(seconds * 1000, 1),
+        )
+
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = perf_counter()
+        TRACING.set(self.tracing)
         reset = REQUEST_ID.set(_request_id(scope))
         try:
             await self.app(scope, receive, send)
@@ -134,6 +146,15 @@ def _request_id(scope: Scope) -> str:
         if name == b"x-request-id" and _ACCEPTABLE_ID.fullmatch(value):
             return str(value, "ascii")
     return token_hex(10)
+
+
+def _traced(tracing: Tracing, scope: Scope, request_id: str) -> AbstractContextManager[None]:
+    """The span of a request, below the caller's if the caller traces it; tells no address."""
+    route = route_of(scope["path"])
+    method = scope["method"] if scope["method"] in _METHODS else OTHER
+    told = {"http.request.method": method, "http.route": route, "request.id": request_id}
+    traceparent = Headers(scope=scope).get("traceparent")
+    return tracing.request(f"{method} {route}", told, traceparent=traceparent)
 
 
 class SafeHeaders:

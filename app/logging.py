@@ -20,6 +20,8 @@ import orjson
 import structlog
 from structlog.typing import Processor
 
+from domain.tracing import TRACING
+
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 _CHECKOUT = f"{Path(__file__).parents[1]}/"
@@ -118,6 +120,8 @@ def _with_fields(_logger: object, method: str, event: _Event) -> _Event:
 def _with_request_id(_logger: object, _method: str, event: _Event) -> _Event:
     if (request_id := REQUEST_ID.get()) is not None:
         event["request_id"] = request_id
+    if (tracing := TRACING.get()) is not None:
+        event.update(tracing.ids())
     return event
 
 

@@ -4,7 +4,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
+from domain.tracing import note
+
 NONE: Final = "none"
+_NAME_LENGTH_MAX: Final = 100
 
 
 @dataclass(slots=True)
@@ -13,8 +16,6 @@ class Noted:
 
     operation: str = NONE
     """The kind of its GraphQL operation, if it has one."""
-    name: str | None = None
-    """The operation's name, which is the caller's to choose."""
 
 
 NOTED: Final[ContextVar[Noted | None]] = ContextVar("noted", default=None)
@@ -23,4 +24,6 @@ NOTED: Final[ContextVar[Noted | None]] = ContextVar("noted", default=None)
 def note_operation(kind: str, name: str | None) -> None:
     """Tell whoever began this request which operation it asks."""
     if (noted := NOTED.get()) is not None:
-        noted.operation, noted.name = kind, name
+        noted.operation = kind
+    told = {"graphql.operation.type": kind}
+    note(told if name is None else {**told, "graphql.operation.name": name[:_NAME_LENGTH_MAX]})

@@ -27,6 +27,7 @@ from app.settings import Settings
 from app.supervising import Supervisor
 from app.telling import endpoints_of
 from app.tills import check_sales
+from app.tracing import traced
 from app.wiring import wired
 from persistence import reaching
 from persistence.reaching import DatabaseUnusable
@@ -140,6 +141,7 @@ async def _serve(
     deployment, settings = process.deployment, process.settings
     await check(deployment)
     async with (
+        traced(),
         wired(
             settings,
             deployment,

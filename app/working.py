@@ -13,6 +13,7 @@ from app.safety import demo_mode_of
 from app.serving import Process, check, configure_logging
 from app.settings import Settings
 from app.telling import endpoints_of
+from app.tracing import traced
 from app.wiring import wired
 
 _log = structlog.get_logger("worker")
@@ -50,6 +51,7 @@ async def _work(process: Process, answers: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with (
+        traced(),
         wired(settings, deployment, process.provider, demo_mode=process.demo_mode) as system,
         watched(process.lookout, system, url=deployment.url),
     ):

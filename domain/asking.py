@@ -24,6 +24,7 @@ from domain.questions import Question, check, digest
 from domain.queueing import Queueing
 from domain.reporting import Reader
 from domain.running import Finished, HandedBack, Run, Running
+from domain.tracing import span
 from domain.units import AnswerId, ApiKeyId, Microcredits, ModelId, PurseId
 
 OPERATION: Final = "askAI"
@@ -181,20 +182,21 @@ class Asking:
             answer_tokens_max=bounds.choices * bounds.answer_tokens_max,
         )
         try:
-            return await self.ledger.hold(
-                viewer.purse,
-                # A free model is held for as well: no provider is called without a hold.
-                max(ceiling, Microcredits(1)),
-                once if viewer.api_key_id is None else once.by(viewer.api_key_number),
-                lasts_seconds=self.queueing.hold_seconds(status),
-                beginning=AnswerBeginning(
-                    model_id=model.id,
-                    price_id=price.id,
-                    answer_tokens_max=bounds.choices * bounds.answer_tokens_max,
-                    status=status,
-                    api_key_number=viewer.api_key_number,
-                ),
-            )
+            with span("hold", {"gen_ai.request.model": model.id}):
+                return await self.ledger.hold(
+                    viewer.purse,
+                    # A free model is held for as well: no provider is called without a hold.
+                    max(ceiling, Microcredits(1)),
+                    once if viewer.api_key_id is None else once.by(viewer.api_key_number),
+                    lasts_seconds=self.queueing.hold_seconds(status),
+                    beginning=AnswerBeginning(
+                        model_id=model.id,
+                        price_id=price.id,
+                        answer_tokens_max=bounds.choices * bounds.answer_tokens_max,
+                        status=status,
+                        api_key_number=viewer.api_key_number,
+                    ),
+                )
         except InsufficientCredits as refused:
             raise InsufficientCredits(
                 required=refused.required,

@@ -36,6 +36,7 @@ from domain.outside import (
 from domain.pricing import Model, Tokens, estimated_tokens
 from domain.questions import Question
 from domain.streaming import Transcript
+from domain.tracing import within
 from domain.units import AnswerId, KeyNumber, Microcredits, Moment, UsageId
 
 _log = logging.getLogger(__name__)
@@ -212,7 +213,9 @@ class Running:
         if begun := self._tasks.get(run.answer_id):
             return begun
         going = _Going(run)
-        task = asyncio.create_task(self._run(going), name=f"answer {run.answer_id.moment}")
+        task = asyncio.create_task(
+            within("answer", self._run, going), name=f"answer {run.answer_id.moment}"
+        )
         self._tasks[run.answer_id] = task
         self._going[run.answer_id] = going
         task.add_done_callback(lambda done: self._forget(run.answer_id, done))
@@ -354,7 +357,7 @@ class Running:
         give_up_at = loop.time() + SETTLING_SECONDS / 2
         while True:
             try:
-                ended = await self._book(run, end)
+                ended = await within("settle", self._book, run, end)
             except StateConflict:
                 raise Unavailable(
                     "The answer took too long and was given up. Nothing was charged."

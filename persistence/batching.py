@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from domain.errors import RateLimited
+from domain.tracing import TRACING
 from persistence.operations import Operation, Result
 
 BATCH_MAX: Final = 128
@@ -63,6 +64,8 @@ class Batching:
 
         It is done even if the caller leaves.
         """
+        if (tracing := TRACING.get()) is not None:
+            operation.asked_at = tracing.here()
         if self._is_quiet and self._lanes_free == self._lanes:
             return self._perform_alone(operation)
         return self._queue(operation)

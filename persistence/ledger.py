@@ -29,6 +29,7 @@ from domain.errors import (
     Unavailable,
 )
 from domain.ledger import Balance, HoldEnded, HoldTaken, Once
+from domain.tracing import TRACING
 from domain.units import HoldId, Microcredits, Moment, PurseId
 from persistence.batching import Answers, Batching
 from persistence.operations import (
@@ -244,7 +245,11 @@ class PostgresLedger:
         lane = self._lanes.pop()
         began = perf_counter()
         try:
-            return await self._commit(lane, batch)
+            if (tracing := TRACING.get()) is None:
+                return await self._commit(lane, batch)
+            asked_at = [operation.asked_at for operation in batch]
+            with tracing.shared("ledger batch", {"tallystick.operations": len(batch)}, of=asked_at):
+                return await self._commit(lane, batch)
         finally:
             self._lanes.append(lane)
             self.sizes.add(len(batch))

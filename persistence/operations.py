@@ -53,6 +53,8 @@ class Taking:
     once: Once
     beginning: AnswerBeginning | None
     done: "Future[Result] | None" = None
+    asked_at: object | None = None
+    """Where whoever asked stood, if that is traced."""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +69,8 @@ class Ending:
     held: int
     """What was held, or UNKNOWN: believed only if it is true."""
     done: "Future[Result] | None" = None
+    asked_at: object | None = None
+    """Where whoever asked stood, if that is traced."""
 
 
 Operation = Taking | Ending

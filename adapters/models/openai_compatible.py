@@ -37,6 +37,7 @@ from adapters.models.routes import Route
 from adapters.models.trying import ATTEMPTS_PER_ROUTE_MAX, pause_before_retry
 from domain.errors import ProviderFailure
 from domain.outside import CallCanceled, Completion, FailedAttempt, ModelCall, ModelFailed
+from domain.tracing import note, span
 
 _ERROR_BYTES_MAX: Final = 64 * 1024
 _CONNECT_TIMEOUT_SECONDS: Final = 5.0
@@ -134,7 +135,10 @@ class OpenAICompatible:
             started = _now()
             reading = Reading(hear)
             try:
-                outcome = await self._try(call, reading, deadline, retries=len(failed_attempts))
+                with span("provider attempt", {"tallystick.route": self.route.name}):
+                    outcome = await self._try(call, reading, deadline, retries=len(failed_attempts))
+                    if isinstance(outcome, Fault):
+                        note({"error.type": outcome.reason})
             except asyncio.CancelledError:
                 raise CallCanceled(failed_attempts, tokens=reading.tokens) from None
             latency_ms = round((_now() - started) * 1000)

@@ -27,6 +27,7 @@ from domain.errors import ProviderFailure
 from domain.outside import CallCanceled, Completion, FailedAttempt, ModelFailed
 from domain.passed_calls import Deliver, Door, Hear, Passed, PassedCall
 from domain.pricing import Tokens
+from domain.tracing import note, span
 
 _ERROR_BYTES_MAX: Final = 64 * 1024
 _SUCCESS: Final = 200
@@ -140,7 +141,10 @@ class PassingRoute:
         while True:
             this = _Try(call, hear, deliver)
             try:
-                outcome = await self._try(this, deadline, retries=len(failed_attempts))
+                with span("provider attempt", {"tallystick.route": self.route.name}):
+                    outcome = await self._try(this, deadline, retries=len(failed_attempts))
+                    if isinstance(outcome, Fault):
+                        note({"error.type": outcome.reason})
                 if isinstance(outcome, Whole):
                     return this.passed(outcome, failed_attempts)
                 failed_attempts.append(self._failed(outcome, this))

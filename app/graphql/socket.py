@@ -25,6 +25,7 @@ from app.graphql.operations import Operation
 from app.graphql.streams import STREAMS_PER_SOCKET_MAX
 from app.logging import REQUEST_ID, kind_and_places
 from domain.errors import AccessError, AccountSuspended, Problem, ProblemCode, Unauthenticated
+from domain.tracing import span
 
 INIT_SECONDS_MAX: Final = 10.0
 
@@ -186,7 +187,7 @@ class Socket(Generic[Calling]):
             caller = await self._caller()
             running.operation = Operation.of(self._door.schema, message.asked, caller)
             self._door.streams.asked.add(running.operation.kind)
-            with self._door.streams.running(principal):
+            with span("graphql", {}), self._door.streams.running(principal):
                 async with aclosing(running.operation.results()) as results:
                     async for body in results:
                         if "data" not in body:

@@ -44,6 +44,7 @@ from app.graphql.streams import Streams
 from app.http import read_body, replay
 from app.logging import REQUEST_ID, kind_and_places
 from domain.errors import AccessError, Problem, Unauthenticated
+from domain.tracing import span
 
 BODY_BYTES_MAX = 64 * 1024
 BODY_SECONDS_MAX = 10.0
@@ -191,15 +192,16 @@ class GraphQLView(GraphQL[_Context, None]):
         if isinstance(request_data, list):
             raise TypeError(_ONE_OPERATION)
         try:
-            return await self.schema.execute(
-                request_data.query,
-                variable_values=request_data.variables,
-                context_value=context,
-                root_value=root_value,
-                operation_name=request_data.operation_name,
-                allowed_operation_types=_ANSWERED[request_adapter.method],
-                operation_extensions=request_data.extensions,
-            )
+            with span("graphql", {}):
+                return await self.schema.execute(
+                    request_data.query,
+                    variable_values=request_data.variables,
+                    context_value=context,
+                    root_value=root_value,
+                    operation_name=request_data.operation_name,
+                    allowed_operation_types=_ANSWERED[request_adapter.method],
+                    operation_extensions=request_data.extensions,
+                )
         except CannotGetOperationTypeError as error:
             if error.operation_name is None:
                 return _invalid("The document has no operation.")
