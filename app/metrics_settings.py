@@ -17,7 +17,7 @@ class MetricsSettings(BaseSettings):
 
     @field_validator("metrics_token")
     @classmethod
-    def _is_hard_to_guess(cls, token: SecretStr | None) -> SecretStr | None:
+    def _token_is_hard_to_guess(cls, token: SecretStr | None) -> SecretStr | None:
         if token is not None:
             text = token.get_secret_value()
             if not (text.isascii() and text.isprintable() and " " not in text):

@@ -1,5 +1,8 @@
 """What must not be started is refused before anything is, by a message that names the setting."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from app.issuers import issuers_of
@@ -30,6 +33,7 @@ REFUSED: dict[str, tuple[str, dict[str, object]]] = {
     "keys of a file": ("GOOGLE_KEYS_URL", {"google_keys_url": "file:///etc/passwd"}),
     "a proxy by name": ("TRUSTED_PROXIES", {"trusted_proxies": "balancer, 10.0.0.1"}),
     "a network that is an address": ("TRUSTED_PROXIES", {"trusted_proxies": "10.0.0.1/8"}),
+    "a token of metrics that is soon guessed": ("METRICS_TOKEN", {"metrics_token": "short"}),
     "no limit of points": ("POINTS_PER_MINUTE", {"points_per_minute": 0}),
     "no limit of questions": ("ASKS_PER_MINUTE", {"asks_per_minute": 0}),
     "no limit of tries": ("TRIES_PER_MINUTE", {"tries_per_minute": 0}),
@@ -83,6 +87,16 @@ def test_the_message_begins_with_what_to_change_and_fits_it(
         Settings.read(**given)
 
     assert str(refused.value).startswith(told)
+
+
+def test_no_check_of_a_setting_stands_in_the_way_of_another() -> None:
+    """Of two checks of one name, in a class and in its base, only one is made."""
+    modules = (Path(__file__).parents[2] / "app").glob("*settings.py")
+    check = re.compile(r"@(?:field|model)_validator\(.*\n(?: +@classmethod\n)? +def (\w+)")
+    names = [name for module in modules for name in check.findall(module.read_text("utf-8"))]
+
+    assert len(names) > 8
+    assert sorted(names) == sorted(set(names))
 
 
 @pytest.mark.parametrize("given", SURPRISING.values(), ids=SURPRISING)
