@@ -20,7 +20,7 @@ _FOLD: Final = "SELECT tallystick.fold_usage($1, $2, $3)"
 
 @dataclass(frozen=True, slots=True)
 class PostgresFolding:
-    """Fills the cells that summaries are read from; see `docs/decisions/0020`."""
+    """Fills the cells that summaries are read from; see `docs/decisions/0021`."""
 
     pool: asyncpg.Pool
     spared: int = SPARED

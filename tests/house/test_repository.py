@@ -40,6 +40,14 @@ def test_no_code_of_ours_waits_in_a_way_that_may_not_end() -> None:
     assert [path for path in modules if "asyncio.wait_for(" in path.read_text("utf-8")] == []
 
 
+def test_each_decision_has_a_number_of_its_own() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    titles = [page.read_text("utf-8").partition(".")[0].removeprefix("# ") for page in pages]
+
+    assert [page.name[:4] for page in pages] == [f"{n:04}" for n in range(1, len(pages) + 1)]
+    assert titles == [str(n) for n in range(1, len(pages) + 1)]
+
+
 def test_ci_calls_the_readmes_test_command() -> None:
     assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
