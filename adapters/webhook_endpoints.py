@@ -41,7 +41,8 @@ def endpoint_from_settings(
     *, url: str, secrets: Sequence[str], events: Sequence[str], private_network: bool
 ) -> Endpoint:
     """The one endpoint of WEBHOOK_URL. Raises SettingsFileError."""
-    if fault := url_fault(url, private_network=private_network):
+    permission = "WEBHOOK_PRIVATE_NETWORK=true"
+    if fault := url_fault(url, private_network=private_network, permission=permission):
         raise SettingsFileError(f"WEBHOOK_URL: {fault}")
     if not secrets:
         raise SettingsFileError(f"WEBHOOK_SECRETS has to sign for WEBHOOK_URL: {_UNFIT}")
@@ -73,9 +74,12 @@ def read_endpoints(path: Path, environment: Mapping[str, str]) -> tuple[Endpoint
     return endpoints
 
 
-def url_fault(url: str, *, private_network: bool) -> str | None:
+def url_fault(
+    url: str, *, private_network: bool, permission: str = "private_network = true"
+) -> str | None:
     """Why events must not be sent there; None when they may.
 
+    `permission` is what the operator has to write to say that it is meant.
     Names are resolved when they are connected to, and looked at again then.
     """
     try:
@@ -90,17 +94,17 @@ def url_fault(url: str, *, private_network: bool) -> str | None:
         return "the URL carries a password. Messages are signed; check the signature instead."
     if private_network or is_this_machine(host):
         return None
-    return _exposure(host, is_plain=parts.scheme != "https")
+    return _exposure(host, is_plain=parts.scheme != "https", permission=permission)
 
 
-def _exposure(host: str, *, is_plain: bool) -> str | None:
+def _exposure(host: str, *, is_plain: bool, permission: str) -> str | None:
     if is_plain:
         return (
-            "plain http would send events in the clear. Use https, or allow private_network if "
-            "it is reached inside your own network."
+            f"plain http would send events in the clear. Use https, or set {permission} if it is "
+            "reached inside your own network."
         )
     if is_private(host):
-        return f"{host} is a private address. Allow private_network if it is meant."
+        return f"{host} is a private address. Set {permission} if it is meant."
     return None
 
 

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 from types import FrameType
 from typing import Final
@@ -23,8 +24,14 @@ class CannotListen(TallystickError):
 
 
 @contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that is ours alone from now on; early callers wait on it. Raises CannotListen."""
+def listening(
+    host: str, port: int, *, setting: str = "--port ", of_host: str = "--host"
+) -> Iterator[socket.socket]:
+    """A socket that is ours alone from now on; early callers wait on it.
+
+    Raises CannotListen, which says by which setting to choose another.
+    """
+    told = partial(_told, host, port, setting=setting, of_host=of_host)
     try:
         found = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
@@ -33,30 +40,30 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         # Only a socket that names its protocol is spared the 40 ms of Nagle's algorithm.
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
-        raise CannotListen(_told(host, port, error)) from error
+        raise CannotListen(told(error)) from error
     with listener:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             listener.listen(_BACKLOG)
         except OSError as error:
-            raise CannotListen(_told(host, port, error)) from error
+            raise CannotListen(told(error)) from error
         yield listener
 
 
-def _told(host: str, port: int, error: Exception) -> str:
+def _told(host: str, port: int, error: Exception, *, setting: str, of_host: str) -> str:
     match error:
         case OSError(errno=errno.EADDRINUSE):
             return (
                 f"Port {port} on {host} is in use, perhaps by another Tallystick. "
-                f"Stop what uses it, or choose another: --port {port + 1}"
+                f"Stop what uses it, or choose another: {setting}{port + 1}"
             )
         case OSError(errno=errno.EACCES):
-            return f"Port {port} may not be used by this user. Choose one above 1023 by --port."
+            return f"Port {port} may not be used by this user. Choose one above 1023: {setting}8000"
         case OSError(errno=int() as number) if number > 0:
             return f"{host}:{port} cannot be listened on: {os.strerror(number)}."
         case _:
-            return f"{host} is no address of this machine. Choose another by --host."
+            return f"{host} is no address of this machine. Choose another by {of_host}."
 
 
 def address_of(listener: socket.socket) -> str:

@@ -53,7 +53,14 @@ def lookout(settings: Settings, *, processes: int = 1) -> Iterator[Lookout | Non
         yield None
         return
     with ExitStack() as stack:
-        listener = stack.enter_context(listening(settings.metrics_host, settings.metrics_port))
+        listener = stack.enter_context(
+            listening(
+                settings.metrics_host,
+                settings.metrics_port,
+                setting="METRICS_PORT=",
+                of_host="METRICS_HOST",
+            )
+        )
         folder = None
         if processes > 1:
             folder = stack.enter_context(_folder())
