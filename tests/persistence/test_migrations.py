@@ -119,6 +119,7 @@ async def test_books_of_the_first_revision_are_kept_up_and_down(
     await owner.close()
 
     await asyncio.to_thread(upgrade, empty_database_url, secret=deployment_secret)
+    await _fold(empty_database_url)
     raised = await verify(empty_database_url)
     await asyncio.to_thread(downgrade, empty_database_url, revision="0001")
     await asyncio.to_thread(upgrade, empty_database_url, secret=deployment_secret)
@@ -127,6 +128,14 @@ async def test_books_of_the_first_revision_are_kept_up_and_down(
     assert raised.is_clean, raised.lines()
     assert again.is_clean, again.lines()
     assert (raised.entries, again.entries) == (2, 2)
+
+
+async def _fold(url: str) -> None:
+    """Add up what was used before there was anything to add it up."""
+    owner = await asyncpg.connect(url)
+    horizon = await owner.fetchval("SELECT tallystick.usage_horizon(0)")
+    assert await owner.fetchval("SELECT tallystick.fold_usage($1, 0, 100)", horizon) == 1
+    await owner.close()
 
 
 def test_a_downgrade_leaves_nothing_behind(empty_database_url: str, deployment_secret: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -15,6 +15,7 @@ from domain.summarizing import Group, Latencies, Latency, Part, SummaryWanted
 from domain.units import ApiKeyId, KeyNumber, ModelId
 from persistence.books_pages import moment_at
 from tests.persistence.bank import Bank, Customer
+from tests.persistence.programs import make_program
 from tests.persistence.records import Making, matching, put
 from tests.schema.summing import grouped, latencies_of, sums_of
 
@@ -209,3 +210,23 @@ async def test_parts_of_a_summary_are_of_one_moment(bank: Bank, town: Town) -> N
         after = (await connection.execute(count)).scalar_one()
 
     assert before == after == len(town.records)
+
+
+async def test_a_key_sums_up_what_it_asked(bank: Bank) -> None:
+    customer = await bank.customer(1_000)
+    program = await make_program(bank, customer, budget=500)
+    await bank.answer(customer.purse, 100, 10)
+    await bank.answer(program.purse, 100, 20, key=program.id.number)
+    now = datetime.now(UTC)  # noqa: TID251 - of the test
+    wanted = SummaryWanted(
+        filter=UsageFilter(account_id=customer.account_id, span=Span(START, now + timedelta(1))),
+        starts=(START,),
+    )
+
+    for _ in range(2):
+        found = await bank.books.usage_sums(program.reader, wanted, PARTS)
+        latencies = await bank.books.usage_latencies(program.reader, wanted, PARTS)
+
+        assert found[Part.TOTALS][0].charged == 20
+        assert list(found[Part.KEYS]) == list(latencies[Part.KEYS]) == [program.id]
+        await bank.folding.fold()

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 from graphql import GraphQLError
 from sqlalchemy import event
 
+from app.clock import SystemClock
 from domain.identity import Role, Viewer
 from domain.recharging import Recharging
+from domain.summarizing import Summarizing
 from resolvers.context import Context
 from schema.ids import account_name
 from tests.persistence.bank import Bank, Customer, open_bank
@@ -31,6 +34,7 @@ class Counter:
         services = replace(
             context.services,
             books=self.bank.books,
+            summarizing=Summarizing(self.bank.books, SystemClock()),
             recharging=Recharging(office=self.bank.office, clock=Noon()),
         )
         result = await SCHEMA.execute(
@@ -329,3 +333,30 @@ async def test_a_price_set_through_the_api_is_the_models_new_price(counter: Coun
             ]
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("selection", "statements"),
+    [
+        ("totals { attempts charged }", 1),
+        ("buckets { start totals { attempts } }", 1),
+        ("totals { attempts } buckets { start } byModel { model { id } }", 4),
+        ("totals { latencyMs { p50 } firstTokenMs { p95 } }", 3),
+        ("byApiKey { totals { latencyMs { p50 } } }", 4),
+    ],
+)
+async def test_only_the_breakdowns_asked_for_are_queried(
+    counter: Counter, selection: str, statements: int
+) -> None:
+    customer = await counter.bank.customer(1_000_000)
+    await counter.bank.answer(customer.purse)
+    since = (SystemClock().now() - timedelta(days=1)).isoformat()
+
+    with counter.statements() as asked:
+        await counter.ask(
+            f'{{ usageSummary(range: {{ from: "{since}" }}) {{ {selection} }} }}', customer
+        )
+
+    marks = [each for each in asked if "fold_mark" in each]
+    assert len(asked) - len(marks) == statements
+    assert len(marks) == (2 if "Ms" in selection else 1)
