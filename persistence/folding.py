@@ -15,6 +15,7 @@ SPARED: Final = 10_000_000
 more, the next round notices, if it is begun within this time of the last."""
 
 _HORIZON: Final = "SELECT tallystick.usage_horizon($1)"
+_PATIENTLY: Final = "SET LOCAL statement_timeout = '30min'"
 _FOLD: Final = "SELECT tallystick.fold_usage($1, $2, $3)"
 
 
@@ -35,11 +36,16 @@ class PostgresFolding:
         folded = 0
         with telling_faults():
             horizon: int | None = await self.pool.fetchval(_HORIZON, self.spared)
-            while horizon is not None:
-                step: int | None = await self.pool.fetchval(
-                    _FOLD, horizon, self.spared, self.at_once
-                )
-                if not step:
-                    break
+            while horizon is not None and (step := await self._step(horizon)):
                 folded += step
         return folded
+
+    async def _step(self, horizon: int) -> int:
+        """How many records one commit added up; none when all are, or when somebody else is at it.
+
+        It may take its time: the first step on a long history looks through all of it.
+        """
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(_PATIENTLY)
+            step: int | None = await connection.fetchval(_FOLD, horizon, self.spared, self.at_once)
+        return step or 0
