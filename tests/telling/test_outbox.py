@@ -10,13 +10,16 @@ from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from domain.payments import Progress
 from domain.telling import EventType
 from domain.units import Microcredits
+from persistence.roles import Login
 from persistence.telling import queries_on
 from persistence.wishing import PostgresWishes
 from tests.persistence.bank import Bank
+from tests.persistence.intruder import intruding
 from tests.persistence.orders import buyer, dispute, message, refund
 from tests.telling.post import LOW, Drawer, endpoint, open_post
 
 NOWHERE = endpoint("http://127.0.0.1:9/")
+QUEUE = ("pgqueuer", "pgqueuer_log", "pgqueuer_statistics")
 TILL = endpoint("http://127.0.0.1:9/", "till", *(each for each in EventType if "payment" in each))
 """Wants to hear of payments only."""
 
@@ -219,3 +222,23 @@ async def test_the_queues_tables_are_what_its_library_expects(bank: Bank) -> Non
     await connection.close()
 
     assert (list(plan.statements), list(plan.notes)) == ([], [])
+
+
+@pytest.mark.parametrize("login", list(Login))
+async def test_nobody_but_the_worker_reaches_the_queue(bank: Bank, login: Login) -> None:
+    reads = [f"SELECT FROM tallystick_jobs.{table}" for table in QUEUE]
+    changes = [
+        *(f"TRUNCATE tallystick_jobs.{table}" for table in (*QUEUE, "pgqueuer_schedules")),
+        "DROP TABLE tallystick_jobs.pgqueuer",
+        "CREATE TABLE tallystick_jobs.mine ()",
+        "CREATE FUNCTION tallystick_jobs.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "ALTER TABLE tallystick_jobs.pgqueuer DISABLE TRIGGER ALL",
+        "INSERT INTO tallystick_jobs.pgqueuer_schedules (expression, entrypoint) VALUES ('', '')",
+    ]
+
+    async with intruding(bank, login) as intruder:
+        readable = await intruder.not_denied(reads)
+        changeable = await intruder.not_denied(changes)
+
+    assert readable == (reads if login is Login.WORKER else [])
+    assert changeable == []
