@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from domain.telling import Endpoint, Message, Reply
+from persistence import telling_office
 from persistence.delivery_jobs import AT_ONCE
+from persistence.telling_office import Wanted
 from tests.persistence.bank import Bank
 from tests.telling.post import Drawer, Post, endpoint, open_post
 from tests.telling.receiver import Receiver, answering, receiving, secret_of
@@ -201,6 +203,28 @@ async def test_a_process_that_dies_after_sending_sends_the_same_again(bank: Bank
     assert again is None
     assert well.messages == crashing.messages
     assert states == [("DELIVERED", 1, ["204"])]
+
+
+async def test_what_is_replayed_in_mid_delivery_begins_anew(bank: Bank) -> None:
+    receiver = Receiver()
+    receiver.moods.append(answering(500))
+    receiver.open.clear()
+    async with receiving(receiver) as (_, url), open_post(bank, endpoint(url)) as post:
+        await post.raise_alert()
+        await post.deliveries.spread()
+        [job] = await post.queued()
+        on_its_way = asyncio.create_task(post.telling.deliver(job))
+        await receiver.until_heard(1)
+        replayed = await telling_office.replay(bank.url, Wanted(), post.endpoints)
+        receiver.open.set()
+        await on_its_way
+        between = await post.states()
+        async with post.working():
+            after = await post.until("DELIVERED")
+
+    assert replayed == 1
+    assert between == [("WAITING", 0, ["500"])]
+    assert after == [("DELIVERED", 1, ["500", "204"])]
 
 
 async def test_a_job_of_a_dead_process_is_another_ones_when_it_was_silent(bank: Bank) -> None:
