@@ -48,6 +48,17 @@ def test_each_decision_has_a_number_of_its_own() -> None:
     assert titles == [str(n) for n in range(1, len(pages) + 1)]
 
 
+def test_operators_can_look_up_every_warning_of_the_log() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    line = re.compile(r'_log\.(?:warning|error|exception)\(\s*"([^"%,]+)')
+    modules = (path for name in OURS for path in (ROOT / name).rglob("*.py"))
+    events = {event.strip() for path in modules for event in line.findall(path.read_text("utf-8"))}
+
+    assert len(events) > 20
+    # The sandbox of demo mode has nobody to look after it.
+    assert {event for event in events if event not in page} <= {"sandbox message lost"}
+
+
 def test_ci_calls_the_readmes_test_command() -> None:
     assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
