@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Final
 from app.deployment import Deployment
 from app.settings import Settings
 from app.upkeep import Work
+from domain.errors import Unavailable
 from domain.overseeing import LOOKED_AT, Overseeing
 from domain.tallying import Tally
 from domain.thresholds import Limits
@@ -59,11 +60,12 @@ async def opened_oversight(settings: Settings, deployment: Deployment) -> AsyncI
     url = deployment.url_of(Login.WORKER)
     # One connection, so that looks come one after the other and take nothing from answers.
     async with pool_of(Login.WORKER, url, connections_max=1) as pool:
+        tally = Tally(
+            keeper=PostgresCounts(pool),
+            hidden=lambda text: hmac.digest(key, text.encode(), "sha256")[:12].hex(),
+        )
         yield Oversight(
-            tally=Tally(
-                keeper=PostgresCounts(pool),
-                hidden=lambda text: hmac.digest(key, text.encode(), "sha256")[:12].hex(),
-            ),
+            tally=tally,
             overseeing=Overseeing(
                 lookout=PostgresLookout(pool), limits=limits_of(settings), name_of=account_name
             ),
@@ -73,6 +75,8 @@ async def opened_oversight(settings: Settings, deployment: Deployment) -> AsyncI
             if settings.book_check_minutes
             else None,
         )
+        with suppress(Unavailable):
+            await tally.write()
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -275,7 +275,10 @@ class Paying:
                 kind=AlertKind.PAYMENT_MISMATCH,
                 severity=AlertSeverity.CRITICAL,
                 subject=payment.reference,
-                message=f"Payment {payment.reference} by {payment.provider}: {message}.",
+                message=(
+                    f"Payment {self.name_of(payment.id)} ({payment.reference} at "
+                    f"{payment.provider}): {message}."
+                ),
             )
         )
 
@@ -286,7 +289,8 @@ class Paying:
                 severity=AlertSeverity.WARNING,
                 subject=payment.reference,
                 message=(
-                    f"Payment {payment.reference}: the card's issuer suspects fraud. "
+                    f"Payment {self.name_of(payment.id)} ({payment.reference} at "
+                    f"{payment.provider}): the card's issuer suspects fraud. "
                     "A refund now avoids a dispute."
                 ),
             )

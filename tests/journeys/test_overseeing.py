@@ -195,3 +195,13 @@ async def test_the_reuse_of_a_refresh_token_is_told_with_the_account(scene: Scen
     message = str((await scene.alerts())[AlertKind.SIGN_IN_ABUSE])
     assert started.text("startDemoSession.account.id") in message
     assert first not in message
+
+
+async def test_what_a_process_has_counted_is_written_when_it_stops(scene: Scene) -> None:
+    deployment = scene.house.deployment
+    async with opened_oversight(deployment.settings, deployment) as stopping:
+        for _ in range(7):
+            stopping.tally.webhook_rejected("PAYSTACK")
+
+    written = await scene.house.database.fetchval("SELECT sum(times) FROM tallystick.sightings")
+    assert written == 7
