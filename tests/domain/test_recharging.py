@@ -5,9 +5,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from domain.errors import IdempotencyKeyReused, InvalidInput, NotFound
+from domain.ledger import Entry, EntryKind
 from domain.pricing import RATE_MAX, Rates
 from domain.recharging import ModelChange, Recharging
-from domain.units import EntryId, Microcredits, ModelId, Moment
+from domain.units import EntryId, Microcredits, ModelId, Moment, PurseId
 from tests.schema.office import NOON
 from tests.schema.shop import ADA, EVE, Noon, Shop
 
@@ -57,6 +58,51 @@ async def test_a_key_stands_for_all_of_its_input(
         await service.recharge(
             EVE, ADA.account_id, amount, expires_at=expires_at, reason=reason, key="k"
         )
+
+
+@pytest.mark.parametrize(
+    ("amount", "reason"), [(Microcredits(-TEN), "a gift"), (TEN, "another gift")]
+)
+async def test_a_key_stands_for_all_of_a_correction(amount: Microcredits, reason: str) -> None:
+    service = recharging(Shop())
+    await service.adjust(EVE, ADA.account_id, TEN, reason="a gift", key="k")
+
+    with pytest.raises(IdempotencyKeyReused):
+        await service.adjust(EVE, ADA.account_id, amount, reason=reason, key="k")
+
+
+async def test_a_key_stands_for_all_of_a_refund() -> None:
+    shop = Shop()
+    service = recharging(shop)
+    one, other = (add_charge(shop, moment) for moment in (100, 200))
+    await service.refund(EVE, one, TEN, reason="an error", key="k")
+
+    for charge, amount, reason in (
+        (other, TEN, "an error"),
+        (one, Microcredits(1), "an error"),
+        (one, None, "an error"),
+        (one, TEN, "another error"),
+    ):
+        with pytest.raises(IdempotencyKeyReused):
+            await service.refund(EVE, charge, amount, reason=reason, key="k")
+    again = await service.refund(EVE, one, TEN, reason="an error", key="k")
+    assert again.replayed
+
+
+def add_charge(shop: Shop, moment: int) -> EntryId:
+    """A charge of ten credits and a bit."""
+    charge = EntryId(PurseId(ADA.account_id), Moment(moment))
+    shop.books.kept_entries[charge] = Entry(
+        id=charge,
+        kind=EntryKind.CHARGE,
+        amount=Microcredits(-TEN - 1),
+        total_after=Microcredits(0),
+        answer_id=None,
+        reverses=None,
+        reason=None,
+        actor_id=None,
+    )
+    return charge
 
 
 async def test_a_key_stands_for_one_kind_of_change() -> None:
