@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -397,6 +398,26 @@ async def test_an_answer_is_kept_with_its_attempts_when_its_hold_ends(
     )
     assert answer is not None
     assert tuple(answer) == ("SUCCEEDED", "an answer", 45)
+
+
+async def test_an_answer_that_waits_is_nobodys_and_one_that_runs_is_somebodys(
+    bank: Bank, company: Company, customer: Customer
+) -> None:
+    waiting = replace(BEGINNING, status=AnswerStatus.QUEUED)
+
+    for once, beginning in ((ONCE, waiting), (ANOTHER, BEGINNING)):
+        await company.send(
+            bank.ledger.hold(
+                customer.purse, Microcredits(10), once, lasts_seconds=60, beginning=beginning
+            )
+        )
+
+    rows = await bank.owner.fetch(
+        "SELECT status, runner IS NULL FROM tallystick.answers WHERE account_id = $1"
+        " ORDER BY moment",
+        customer.account_id,
+    )
+    assert [tuple(row) for row in rows] == [("QUEUED", True), ("RUNNING", False)]
 
 
 async def test_an_answer_that_failed_says_why_and_is_free(
