@@ -10,6 +10,7 @@ set -euo pipefail
 declare -A package_of=(
     [make]=make [node]=nodejs [npm]=npm [chromium]=chromium [nginx]=nginx-light
 )
+PATH=$PATH:/usr/sbin # where Debian puts nginx, for administrators only
 missing=()
 for program in "${!package_of[@]}"; do
     command -v "$program" >/dev/null || missing+=("${package_of[$program]}")

@@ -42,7 +42,7 @@ async def test_pieces_pass_as_they_come_and_a_server_that_stops_is_missed_by_nob
         with nginx([urlsplit(each.url).netloc for each in servers], tmp_path) as proxy:
             async with proxy.client(token=fleet.token) as http, asyncio.timeout(PATIENCE):
                 await _pieces_pass_as_they_come(proxy, http, fleet.token)
-                assert proxy.faults() == ""
+                assert proxy.faults() == []
                 await asyncio.to_thread(servers[0].end, signal.SIGTERM)
                 asks = [
                     await send(http, ASK, content="Hello", key=f"key {number}")
@@ -125,7 +125,7 @@ async def behind(
     ):
         with nginx([f"{host}:{port}"], tmp_path) as proxy:
             yield house, proxy
-            assert proxy.faults() == ""
+            assert proxy.faults() == []
 
 
 async def test_callers_are_limited_by_their_own_address_whatever_they_claim(
