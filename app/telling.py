@@ -12,6 +12,7 @@ from app.deployment import Deployment
 from app.settings import Settings, named
 from domain.outside import Clock
 from domain.telling import Endpoint, types_wanted
+from domain.units import Microcredits
 from persistence.pools import pool_of
 from persistence.roles import Login
 from persistence.wishing import PostgresWishes
@@ -51,8 +52,11 @@ async def telling_goes_on(
         pool = await stack.enter_async_context(
             pool_of(Login.WORKER, url, connections_max=_CONNECTIONS)
         )
-        if await PostgresWishes(pool).wish(types, low_balance=settings.low_balance_credits):
-            _log.info("events wanted", types=sorted(map(str, types)))
+        low = settings.low_balance_credits if types else Microcredits(0)
+        if await PostgresWishes(pool).wish(types, low_balance=low):
+            # Said aloud when it is nothing: another process may have been started for less.
+            tell = _log.info if types else _log.warning
+            tell("events wanted", types=sorted(map(str, types)))
         if endpoints:
             # Its libraries would cost every process a tenth of a second, and most tell nobody.
             from app.delivering import delivering  # noqa: PLC0415

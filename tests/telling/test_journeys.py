@@ -5,6 +5,8 @@ import json
 import signal
 from pathlib import Path
 
+import structlog
+
 from domain.identity import Role
 from tests import node
 from tests.journeys.fleet import open_fleet
@@ -12,6 +14,7 @@ from tests.journeys.system import open_house
 from tests.journeys.test_buying import visit
 from tests.telling.receiver import SECRET, Heard, Receiver, receiving, secret_of
 
+NOWHERE = "http://127.0.0.1:9/"
 ANSWER = """query ($id: ID!) { answer(id: $id) { status charged model { id } } }"""
 
 
@@ -130,3 +133,26 @@ async def test_a_server_that_is_killed_in_mid_delivery_loses_nothing(
     assert receiver.heard[0].body == receiver.heard[1].body
     assert receiver.heard[1].data["id"] == asked["askAI.answer.id"]
     receiver.heard[1].verify()
+
+
+async def test_it_is_said_when_nothing_is_wanted_any_more(
+    database_url: str, deployment_secret: str
+) -> None:
+    told: list[str] = []
+    for url in ("", NOWHERE, ""):
+        with structlog.testing.capture_logs() as lines:
+            async with open_house(
+                database_url,
+                deployment_secret,
+                webhook_url=url or None,
+                webhook_secrets=SECRET,
+                webhook_events="alert.*",
+            ):
+                pass
+        told += [
+            f"{line['log_level']} {line['types']}"
+            for line in lines
+            if line["event"] == "events wanted"
+        ]
+
+    assert told == ["info ['alert.raised']", "warning []"]
