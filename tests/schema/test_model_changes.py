@@ -90,8 +90,8 @@ async def test_everything_wrong_with_a_model_is_told_at_once() -> None:
             "issues": [
                 {
                     "path": ["id"],
-                    "message": "Must be 1 to 128 letters, digits or . _ : / - and begin with one "
-                    "of the first.",
+                    "message": "Must be 1 to 128 letters, digits or . _ : / - and begin with a "
+                    "letter or digit.",
                 },
                 {"path": ["name"], "message": "Must not be empty."},
                 {"path": ["upstreamName"], "message": "At most 200 characters; these are 201."},
