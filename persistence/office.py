@@ -41,6 +41,10 @@ _SAVE_MODEL: Final = text(
     " :answer_tokens_max, :is_enabled, :is_default, :input, :cached_input, :output, :per_request,"
     " :summary)"
 )
+_BEYOND_WINDOW: Final = text(
+    "SELECT context_window FROM tallystick.models WHERE id = :id"
+    " AND answer_tokens_max > context_window"
+)
 _SET_PRICE: Final = text(
     "SELECT tallystick.set_model_price(:id, :input, :cached_input, :output, :per_request, :summary)"
 )
@@ -133,6 +137,11 @@ class PostgresOffice:
         try:
             async with self._administering(session_id) as connection:
                 await connection.execute(_SAVE_MODEL, values)
+                found = await connection.execute(_BEYOND_WINDOW, {"id": change.id})
+                if (window := found.scalar_one_or_none()) is not None:
+                    raise InvalidInput.at(
+                        "maxOutputTokens", f"Must be at most the context window, which is {window}."
+                    )
         except DBAPIError as error:
             state = sqlstate(error)
             if state == NOT_NULL_VIOLATION:

@@ -310,6 +310,19 @@ async def test_limits_that_are_none_are_refused(bank: Bank) -> None:
         )
 
 
+async def test_an_answer_is_never_longer_than_the_context_window(bank: Bank) -> None:
+    admin = await bank.administrator()
+    before = await bank.books.models(enabled_only=False)
+    narrower = ModelChange(id=MODEL.id, context_window=MODEL.answer_tokens_max - 1)
+    longer = ModelChange(id=MODEL.id, answer_tokens_max=MODEL.context_window + 1)
+
+    for change in (narrower, longer, replace(NEW_MODEL, context_window=3_999)):
+        with pytest.raises(InvalidInput, match="maxOutputTokens: Must be at most the context"):
+            await bank.office.save_model(admin.session_id, change, summary="impossible")
+
+    assert await bank.books.models(enabled_only=False) == before
+
+
 async def test_a_price_of_no_model_is_refused(bank: Bank) -> None:
     admin = await bank.administrator()
 
