@@ -190,6 +190,21 @@ async def test_a_budget_that_is_set_counts_what_was_used_before(bank: Bank) -> N
     assert await _differences(bank) == []
 
 
+async def test_a_budget_that_is_set_counts_this_period_only(bank: Bank) -> None:
+    customer = await bank.customer(1_000)
+    program = await make_program(bank, customer, budget=None)
+    await bank.answer(program.purse, 100, 40, key=program.id.number)
+    await bank.owner.execute("UPDATE tallystick.usage_hours SET hour = hour - interval '40 days'")
+    await bank.answer(program.purse, 100, 7, key=program.id.number)
+
+    counted = []
+    for period in (BudgetPeriod.MONTH, BudgetPeriod.LIFETIME):
+        await _set_budget(bank, customer, program, 500, period)
+        counted.append(await used(bank, program))
+
+    assert counted == [(0, 7), (0, 47)]
+
+
 async def test_budgets_are_right_whatever_races_with_whatever(bank: Bank) -> None:
     customer = await bank.customer(100_000)
     programs = [await make_program(bank, customer, budget=2_000) for _ in range(3)]

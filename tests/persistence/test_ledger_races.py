@@ -26,6 +26,11 @@ from tests.persistence.hammering import Told, hammer
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND application_name = 'tallystick-writer'
+   AND wait_event_type = 'Lock'
+"""
 
 Answer = HoldTaken | HoldEnded
 
@@ -104,6 +109,32 @@ async def test_a_hold_ends_once_however_many_end_it(bank: Bank, deployment_secre
     )
     assert [outcomes(three) for three in answers] == [{"done": 1, "StateConflict": 2}] * 20
     assert await total(bank, purse) == 100 - charged
+    assert await verified(bank) == []
+
+
+async def test_of_two_that_wait_to_end_a_hold_one_ends_it(
+    bank: Bank, deployment_secret: str
+) -> None:
+    purse = (await bank.customer(100)).purse
+    taken, _ = [await hold(bank.ledger, purse, amount=20) for _ in range(2)]
+
+    async with ledgers(bank, deployment_secret, 2) as (first, second):
+        async with bank.owner.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT FROM tallystick.balances FOR UPDATE")
+            ends = asyncio.gather(
+                first.capture(taken.hold_id, Microcredits(3)),
+                second.capture(taken.hold_id, Microcredits(4)),
+                return_exceptions=True,
+            )
+            # Both have seen the hold open, and wait for the balance.
+            for _ in range(1_000):
+                if await bank.owner.fetchval(WAITING) == 2:
+                    break
+                await asyncio.sleep(0.01)
+        told = await ends
+
+    assert sorted(type(each).__name__ for each in told) == ["HoldEnded", "StateConflict"]
+    assert await total(bank, purse) in {96, 97}
     assert await verified(bank) == []
 
 
