@@ -73,6 +73,11 @@ class Running:
             if text in line:
                 return line
 
+    def follow_to_the_end(self) -> None:
+        """Read all that a process has printed that has ended."""
+        while (line := self._lines.get(timeout=PATIENCE_SECONDS)) is not None:
+            self.told.append(line)
+
     def end(self, by: signal.Signals = signal.SIGINT) -> int:
         """Send a signal and wait for the end; returns the exit code."""
         self.process.send_signal(by)
