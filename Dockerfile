@@ -11,11 +11,13 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 # Neither pip nor what builds packages comes into the image that runs: they stay in this stage,
 # and wheels alone are taken, so that nothing is compiled either.
 RUN python -m venv --without-pip /opt/tallystick
-COPY requirements-build.lock requirements.lock /locks/
+COPY requirements-build.lock requirements.lock requirements-otel.lock /locks/
+# requirements-otel.lock has what sends traces as well: docs/monitoring.md.
+ARG LOCK=requirements.lock
 RUN python -m pip install --quiet --target /opt/build --only-binary=:all: \
         --require-hashes -r /locks/requirements-build.lock \
     && python -m pip --python /opt/tallystick/bin/python install --quiet --only-binary=:all: \
-        --no-compile --require-hashes -r /locks/requirements.lock
+        --no-compile --require-hashes -r /locks/${LOCK}
 
 COPY pyproject.toml LICENSE models.toml packs.toml /app/
 COPY adapters /app/adapters
