@@ -67,7 +67,7 @@ async def believed_by_node(tmp_path: Path, receiver: Receiver, secret: str) -> l
     lines = [
         {"headers": dict(heard.headers), "body": heard.body.decode()} for heard in receiver.heard
     ]
-    tampered = {**lines[0], "body": str(lines[0]["body"]).replace("5000", "6000")}
+    tampered = {**lines[0], "body": f"{lines[0]['body']} "}
     file = tmp_path / "heard.ndjson"
     file.write_text("".join(f"{json.dumps(line)}\n" for line in (*lines, tampered)))
     printed = await asyncio.to_thread(
