@@ -71,6 +71,7 @@ ROOTS = {
     "mutation { signOut(input: {}) { __typename } }": SESSIONS,
     'mutation { setPassword(input: { newPassword: "x" }) { __typename } }': SESSIONS,
     'mutation { suspendAccount(input: { accountId: "x", reason: "r" }) { __typename } }': ADMIN,
+    'mutation { acknowledgeAlert(input: { alertId: "x" }) { __typename } }': ADMIN,
     'mutation { reinstateAccount(input: { accountId: "x", reason: "r" }) { __typename } }': ADMIN,
     'mutation { askAI(input: { messages: { content: "Hi" }, idempotencyKey: "k" })'
     " { __typename } }": ASKS,
