@@ -18,7 +18,7 @@ from tests.journeys.fleet import Fleet, open_fleet
 from tests.journeys.system import open_house
 from tests.journeys.test_many_processes import children_of
 
-TOKEN = "a token that only Prometheus has"
+TOKEN = "a-token-that-only-Prometheus-has"
 SUCCEEDED = {"way": "askAI", "model": "simulated", "outcome": "SUCCEEDED"}
 
 

@@ -230,7 +230,8 @@ async def test_a_search_goes_on_page_by_page_and_keeps_its_other_conditions(bank
     last = await bank.books.account_page(admin.admin, wanted, PageRequest(2, first.places[-1]))
 
     found = [account.id for page in (first, last) for account in page.items]
-    assert found == [customers[number].account_id for number in (4, 3, 1, 0)]
+    active = [customers[number].account_id for number in (0, 1, 3, 4)]
+    assert found == sorted(active, reverse=True)  # ids of one millisecond are in no order
     assert [first.has_next, last.has_next] == [True, False]
 
 
