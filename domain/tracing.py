@@ -3,14 +3,15 @@
 What a span says is what a log line may say: kinds, names and numbers; nobody's words, no secrets.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
-from typing import Final, ParamSpec, Protocol, TypeVar
+from typing import Final, ParamSpec, Protocol, TypeAlias, TypeVar
 
 Given = ParamSpec("Given")
 Done = TypeVar("Done")
 Told = Mapping[str, str | int | float | bool]
+Work: TypeAlias = Coroutine[object, object, Done]
 
 
 class Tracing(Protocol):
@@ -57,12 +58,18 @@ def span(name: str, told: Told) -> AbstractContextManager[None]:
     return UNTRACED if tracing is None else tracing.span(name, told)
 
 
-async def within(
-    name: str, work: Callable[Given, Awaitable[Done]], *args: Given.args, **named: Given.kwargs
-) -> Done:
-    """Do a part of what is going on."""
+def within(
+    name: str, work: Callable[Given, Work[Done]], *args: Given.args, **named: Given.kwargs
+) -> Work[Done]:
+    """Do a part of what is going on; untraced it is the work itself, with nothing around it."""
+    if TRACING.get() is None:
+        return work(*args, **named)
+    return _spanned(name, work(*args, **named))
+
+
+async def _spanned(name: str, work: Work[Done]) -> Done:
     with span(name, {}):
-        return await work(*args, **named)
+        return await work
 
 
 def note(told: Told) -> None:
