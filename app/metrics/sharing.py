@@ -44,7 +44,11 @@ class Shared:
     """What was counted in this place before this process began."""
 
     def total(self) -> Reading:
-        """The numbers of all; of those that are gone, what lasts."""
+        """The numbers of all; of those that are gone, what lasts.
+
+        What has been told is written down before: a counter never falls, whoever dies next.
+        """
+        self._keep()
         own = added([self._before, self.read()])
         return added([own, *self._others()])
 
@@ -56,19 +60,23 @@ class Shared:
             return
         found = _found(self._file(self.folder))
         self._before = {} if found is None else lasting(_reading(found))
-        task = asyncio.create_task(self._write_for_ever(self.folder), name="numbers")
+        task = asyncio.create_task(self._write_for_ever(), name="numbers")
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            self._write(self.folder)
+            self._keep()
 
-    async def _write_for_ever(self, folder: Path) -> None:
+    async def _write_for_ever(self) -> None:
         while True:
-            with suppress(OSError):  # a full disk costs numbers, not answers
-                self._write(folder)
+            self._keep()
             await asyncio.sleep(WRITTEN_EVERY_SECONDS)
+
+    def _keep(self) -> None:
+        if self.folder is not None:
+            with suppress(OSError):  # a full disk costs numbers, not answers
+                self._write(self.folder)
 
     def _write(self, folder: Path) -> None:
         series = [
