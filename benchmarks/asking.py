@@ -6,8 +6,8 @@ once. The plain side is a Strawberry mutation with parse and validation caches o
 nothing. Ours is `tallystick up` as it is: token and session checked, a hold and a capture, durable,
 with the answer, its usage record and the roll-up.
 
-At 16 callers on two shared cores: x0.97 of the plain side, p50 1.0 ms above it, CPU a call 2033 us
-against 2008; alone, p50 2.0 ms above it. The goal of x1.0 is all but reached there.
+At 16 callers on two shared cores: x1.02 of the plain side, p50 0.75 ms below it, CPU a call 1981 us
+against 2062; alone, p50 2.1 ms above it.
 
 Contestants alternate within one run; figures are medians. Run on 2 shared cores:
 `python benchmarks/asking.py [--seconds 3] [--reps 5]`.

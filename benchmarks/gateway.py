@@ -5,10 +5,10 @@ Starlette route that hands bytes on by aiohttp, "sdk" one around the openai SDK;
 calls. Ours is `tallystick up` as it is: token and session checked, a hold and a capture, durable,
 with the answer, its usage record and the roll-up.
 
-At 16 callers on two shared cores: whole answers x0.30 of bytes, x1.99 of sdk; CPU a call 807 us,
-bytes 259, sdk 1,699. The goal of x0.5 of bytes is not reached there, that of x2 of sdk all but:
-about half of our time is in the system calls of four conversations (caller, provider, ledger,
-sessions) where bytes has two. Streams, on busy cores: x1.46 of bytes' CPU a chunk.
+At 16 callers on two shared cores: whole answers x0.29 of bytes, x1.8 to x2.0 of sdk; CPU a call 788
+us, bytes 244, sdk 1,583. The goal of x0.5 of bytes is not reached there, that of x2 of sdk at
+times: about half of our time is in the system calls of four conversations (caller, provider,
+ledger, sessions) where bytes has two. Streams: x1.29 of bytes' CPU a chunk.
 
 Contestants alternate within one run; figures are medians:
 `python benchmarks/gateway.py [--seconds 3] [--reps 5]`.

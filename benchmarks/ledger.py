@@ -7,11 +7,11 @@ operations: a spend, a hold or a capture is one. Both flush every commit (fsync 
 synchronous_commit on), use time-ordered UUIDs as keys, and take turns; figures are medians. It ends
 with a clean verify.
 
-Measured with --quick on two shared cores and a disk that takes 0.2 to 0.3 ms a flush; ratio to the
-usual way (goal): a lone caller's p50 x1.03 (1.05), one hot account at 16 callers x6.4 (20), at 256
-x22 (45), 10,000 accounts at 64 x3.2 (6), at 256 x5.1 (8), all rows at 256 hot x17 (25), many x4.4
-(5), four processes on one account x1.27 (1). Before batches travelled as text, the same day: x1.14,
-x5.6, x23, x2.4, x3.6, x15, x3.6, x1.38. Most goals are not reached there.
+Measured with --quick on two shared cores and a disk that takes 0.3 ms a flush; ratio to the usual
+way (goal): a lone caller's p50 x1.03 to x1.08 (1.05), one hot account at 16 callers x7.0 (20), at
+256 x23 (45), 10,000 accounts at 64 x3.1 (6), at 256 x4.7 (8), all rows at 256 hot x16 (25), many
+x4.2 (5), four processes on one account x1.34 (1). Most goals are not reached there: both cores are
+busy, with 18 to 41 us an operation in PostgreSQL and 14 to 22 us in Python.
 
     python benchmarks/ledger.py [--seconds 2] [--reps 5] [--quick]
 """
