@@ -44,7 +44,9 @@ coverage: install ## Run every test and show the lines and branches none of them
 	$(BIN)/coverage report
 
 bench: install ## Run the benchmarks, one after another
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+	@failed=; for file in benchmarks/[a-z]*.py; do echo "== $$file"; \
+		$(BIN)/python "$$file" || failed="$$failed $$file"; done; \
+	test -z "$$failed" || { echo "Did not end well:$$failed"; exit 1; }
 
 contract: install ## Write schema/api.graphql anew
 	$(BIN)/python -m app contract
