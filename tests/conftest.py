@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,10 @@ from persistence.migrating import upgrade
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes folders of our own in it
 MEMORY_BYTES_MIN = 4_000_000_000
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Whoever runs us in the background ignores it; programs that we start must not inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

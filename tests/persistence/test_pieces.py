@@ -43,10 +43,10 @@ async def test_pieces_are_found_from_an_offset_on_until_the_answer_ends(
     over = await look_afterwards(database_url, first)
 
     assert nothing == [News(first, [], is_over=False)]
-    assert sorted(everything, key=lambda news: news.answer_id) == [
-        News(first, [(0, "one "), (4, "two")], is_over=False),
-        News(second, [(0, "other")], is_over=False),
-    ]
+    assert {news.answer_id: news for news in everything} == {
+        first: News(first, [(0, "one "), (4, "two")], is_over=False),
+        second: News(second, [(0, "other")], is_over=False),
+    }
     assert rest == repeated == [News(first, [(4, "two")], is_over=False)]
     assert [news.pieces for news in removed] == [[], []]
     assert over == [News(first, [], is_over=True)]
