@@ -14,8 +14,7 @@ Range = tuple[int, int]
 """From a moment on, up to another (exclusive)."""
 
 MINUTE: Final = 60_000_000
-WIDTHS_OF_ACCOUNTS: Final = (1440, 15)
-WIDTHS_OF_EVERYBODY: Final = (1440, 60, 15)
+WIDTHS: Final = (1440, 60, 15)
 """Minutes of the cells that are kept, widest first."""
 
 NO_RECORDS_BEFORE: Final = 946_684_800_000_000
@@ -33,15 +32,13 @@ class Cover:
     """Ranges in which records are read one by one."""
 
 
-def cover(
-    span: Range, edges: Sequence[int], mark: int, widths: Sequence[int] = WIDTHS_OF_ACCOUNTS
-) -> Cover:
+def cover(span: Range, edges: Sequence[int], mark: int) -> Cover:
     """Cover a span, whose pieces begin at the edges, with cells that hold what is before a mark."""
     start, end = max(span[0], NO_RECORDS_BEFORE), span[1]
     cells: list[tuple[int, Range]] = []
     records: list[Range] = [(max(start, mark), end)]
-    for piece in _pieces((start, min(end, _whole(mark, widths))), edges):
-        for minutes, found in _filled(piece, widths):
+    for piece in _pieces((start, min(end, _whole(mark))), edges):
+        for minutes, found in _filled(piece, WIDTHS):
             if minutes == 0:
                 records.append((found[0], min(found[1], mark)))
             else:
@@ -49,9 +46,9 @@ def cover(
     return Cover(list(_joined_cells(cells)), list(_joined(records)))
 
 
-def _whole(mark: int, widths: Sequence[int]) -> int:
+def _whole(mark: int) -> int:
     """The end of the widest cell that the mark lies in: later cells hold nothing."""
-    width = max(widths) * MINUTE
+    width = WIDTHS[0] * MINUTE
     return -(-mark // width) * width
 
 

@@ -4,7 +4,7 @@ The numbers are those of the records that `usage` lists for the same filter, exa
 percentiles are near what they stand for, within the error that `domain.histograms` states.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -47,6 +47,19 @@ class Sums:
     charged: Microcredits = NO_CREDITS
     provider_cost: int = 0
     """In micro-USD, as far as it is known and the reader may know it."""
+
+    @classmethod
+    def total(cls, sums: Collection["Sums"]) -> "Sums":
+        """The sums over sets that have no attempt in common."""
+        return cls(
+            attempts=sum(each.attempts for each in sums),
+            succeeded=sum(each.succeeded for each in sums),
+            failed=sum(each.failed for each in sums),
+            input_tokens=sum(each.input_tokens for each in sums),
+            output_tokens=sum(each.output_tokens for each in sums),
+            charged=Microcredits(sum(each.charged for each in sums)),
+            provider_cost=sum(each.provider_cost for each in sums),
+        )
 
 
 @dataclass(frozen=True, slots=True)

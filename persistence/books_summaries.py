@@ -1,6 +1,7 @@
 """Usage in numbers, summed up where the records are.
 
-Parts that are asked for together are read in one snapshot, one statement each.
+Parts that are asked for together are read in one snapshot, one statement each. Totals need none
+where a part is read that leaves nothing out: they are the sum of its groups.
 """
 
 from collections import Counter, defaultdict
@@ -39,16 +40,39 @@ class SummaryReads(Reads):
     async def usage_sums(
         self, reader: Reader, wanted: SummaryWanted, parts: Sequence[Part]
     ) -> Sections:
+        whole = _adding_up_to_totals(parts)
         async with self.engines.reading(reader, in_one_snapshot=True) as session:
             selecting = await _selecting(session, reader, wanted)
-            return {part: await _sums(session, selecting, part) for part in parts}
+            found = {
+                part: await _sums(session, selecting, part)
+                for part in parts
+                if part is not Part.TOTALS or whole is None
+            }
+        if whole is not None and found[whole]:
+            found[Part.TOTALS] = {WHOLE: Sums.total(found[whole].values())}
+        return {part: found.get(part, {}) for part in parts}
 
     async def usage_latencies(
         self, reader: Reader, wanted: SummaryWanted, parts: Sequence[Part]
     ) -> LatencySections:
+        whole = _adding_up_to_totals(parts)
         async with self.engines.reading(reader, in_one_snapshot=True) as session:
             selecting = await _selecting(session, reader, wanted)
-            return {part: await _latencies(session, selecting, part) for part in parts}
+            found = {
+                part: await _durations(session, selecting, part)
+                for part in parts
+                if part is not Part.TOTALS or whole is None
+            }
+        if whole is not None:
+            found[Part.TOTALS] = _in_all(found[whole])
+        return {part: _latencies(found[part]) for part in parts}
+
+
+def _adding_up_to_totals(parts: Sequence[Part]) -> Part | None:
+    """A part to be read whose groups leave nothing out, as keys do, if totals are wanted too."""
+    if Part.TOTALS not in parts:
+        return None
+    return next((part for part in (Part.BUCKETS, Part.MODELS) if part in parts), None)
 
 
 async def _selecting(session: AsyncSession, reader: Reader, wanted: SummaryWanted) -> Selecting:
@@ -86,24 +110,52 @@ async def _sums(session: AsyncSession, selecting: Selecting, part: Part) -> dict
     return found
 
 
-async def _latencies(
-    session: AsyncSession, selecting: Selecting, part: Part
-) -> dict[Group, Latencies]:
+class _Durations:
+    """Durations of one kind: their sum in milliseconds, and how many fell into each bin."""
+
+    def __init__(self) -> None:
+        self.milliseconds = 0
+        self.bins: Counter[int] = Counter()
+
+    def add(self, other: "_Durations") -> None:
+        self.milliseconds += other.milliseconds
+        self.bins.update(other.bins)
+
+
+_Kinds = dict[tuple[Group, int], _Durations]
+"""Of each group how long answers took, until the first token and as a whole."""
+
+
+async def _durations(session: AsyncSession, selecting: Selecting, part: Part) -> _Kinds:
     shown = await _sums(session, selecting, part) if part is Part.KEYS else ()
     statement = selecting.latencies(part, [key for key in shown if isinstance(key, ApiKeyId)])
-    bins: defaultdict[tuple[Group, int], dict[int, int]] = defaultdict(dict)
-    milliseconds: Counter[tuple[Group, int]] = Counter()
+    found: _Kinds = defaultdict(_Durations)
     for row in await _rows(session, statement):
-        name = (_group(part, row), row["kind"])
+        durations = found[_group(part, row), row["kind"]]
+        durations.milliseconds += row["milliseconds"]
         if row["count"]:
-            bins[name][row["bin"]] = row["count"]
-        milliseconds[name] += row["milliseconds"]
-    figures = {name: Latency.of(milliseconds[name], bins[name]) for name in bins}
+            durations.bins[row["bin"]] += row["count"]
+    return found
+
+
+def _in_all(groups: _Kinds) -> _Kinds:
+    found: _Kinds = defaultdict(_Durations)
+    for (_, kind), durations in groups.items():
+        found[WHOLE, kind].add(durations)
+    return found
+
+
+def _latencies(groups: _Kinds) -> dict[Group, Latencies]:
+    figures = {
+        name: Latency.of(durations.milliseconds, durations.bins)
+        for name, durations in groups.items()
+        if durations.bins
+    }
     return {
         group: Latencies(
             whole=figures.get((group, _WHOLE)), first_token=figures.get((group, _FIRST_TOKEN))
         )
-        for group, _kind in bins
+        for group, _kind in figures
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from domain.covering import WIDTHS_OF_ACCOUNTS, WIDTHS_OF_EVERYBODY, Cover, Range, cover
+from domain.covering import Range, cover
 from domain.histograms import GROWTH
 from domain.reporting import UsageFilter
 from domain.summarizing import KEYS_MAX, Part
@@ -70,8 +70,8 @@ SELECT account_id, moment, model_id, api_key_number, d.kind, 1 AS count, d.milli
 
 # OFFSET 0 keeps this what it is: one walk along the key for each range.
 _CELLS: Final = """
-  FROM unnest(CAST(:minutes_{n} AS smallint[]), CAST(:since_{n} AS bigint[]),
-              CAST(:until_{n} AS bigint[])) r (minutes, since, until)
+  FROM unnest(CAST(:minutes AS smallint[]), CAST(:since AS bigint[]),
+              CAST(:until AS bigint[])) r (minutes, since, until)
  CROSS JOIN LATERAL (
        SELECT {columns} FROM tallystick.usage_folds f
         WHERE f.minutes = r.minutes AND f.moment >= r.since AND f.moment < r.until
@@ -162,15 +162,16 @@ class _Arms:
         self._selecting = selecting
         self._part = part
         self._keys = keys
-        self._cells = [kind for kind in self._kinds() if kind[1].cells]
-        self._records = self._cover(WIDTHS_OF_ACCOUNTS).records
+        edges = selecting.starts if part is Part.BUCKETS else ()
+        covered = cover(selecting.span, edges, selecting.mark)
+        self._cells = covered.cells
+        self._records = covered.records
 
     def of_cells(self, piece: str, *, columns: str) -> list[str]:
         return [
-            piece.format(
-                n=n, columns=columns, conditions=" AND ".join((whose, *self._conditions()))
-            )
-            for n, (whose, _) in enumerate(self._cells)
+            piece.format(columns=columns, conditions=" AND ".join((whose, *self._conditions())))
+            for whose in self._kinds()
+            if self._cells
         ]
 
     def of_records(self, piece: str, **words: str) -> list[str]:
@@ -186,10 +187,10 @@ class _Arms:
 
     def told(self) -> Mapping[str, object]:
         told: dict[str, object] = {}
-        for n, (_, covered) in enumerate(self._cells):
-            told[f"minutes_{n}"] = [minutes for minutes, _ in covered.cells]
-            told[f"since_{n}"] = [since for _, (since, _) in covered.cells]
-            told[f"until_{n}"] = [until for _, (_, until) in covered.cells]
+        if self._cells:
+            told["minutes"] = [minutes for minutes, _ in self._cells]
+            told["since"] = [since for _, (since, _) in self._cells]
+            told["until"] = [until for _, (_, until) in self._cells]
         for n, (start, end) in enumerate(self._records):
             told |= {f"from_{n}": start, f"to_{n}": end}
         if self._part is Part.BUCKETS:
@@ -199,19 +200,11 @@ class _Arms:
             told["numbers"] = [key.number for key in self._keys]
         return told | dict(self._told_of_filter())
 
-    def _kinds(self) -> Iterator[tuple[str, Cover]]:
-        """Whose cells are read, and which of them."""
+    def _kinds(self) -> Sequence[str]:
+        """Whose cells are read."""
         if self._filter.account_id is not None or self._filter.api_key is not None:
-            yield "f.account_id > 0", self._cover(WIDTHS_OF_ACCOUNTS)
-        elif self._part is Part.KEYS:
-            yield _OF_SESSIONS, self._cover(WIDTHS_OF_EVERYBODY)
-            yield _OF_KEYS, self._cover(WIDTHS_OF_ACCOUNTS)
-        else:
-            yield _OF_EVERYBODY, self._cover(WIDTHS_OF_EVERYBODY)
-
-    def _cover(self, widths: Sequence[int]) -> Cover:
-        edges = self._selecting.starts if self._part is Part.BUCKETS else ()
-        return cover(self._selecting.span, edges, self._selecting.mark, widths)
+            return ("f.account_id > 0",)
+        return (_OF_SESSIONS, _OF_KEYS) if self._part is Part.KEYS else (_OF_EVERYBODY,)
 
     def _conditions(self) -> Iterator[str]:
         if self._filter.account_id is not None:

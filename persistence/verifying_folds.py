@@ -77,7 +77,8 @@ _WIDER: Final = """
          model_id, w.api_key_number, outcome, figure, sum(amount)::bigint AS amount
     FROM figures f
    CROSS JOIN LATERAL (
-         VALUES (f.account_id, 1440::smallint, f.api_key_number),
+         VALUES (f.account_id, 60::smallint, f.api_key_number),
+                (f.account_id, 1440, f.api_key_number),
                 (0, 15, least(f.api_key_number, 1)), (0, 60, least(f.api_key_number, 1)),
                 (0, 1440, least(f.api_key_number, 1))) w (account_id, minutes, api_key_number)
    WHERE f.account_id > 0 AND f.minutes = 15

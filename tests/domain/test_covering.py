@@ -10,8 +10,6 @@ from hypothesis import strategies as some
 from domain.covering import (
     MINUTE,
     NO_RECORDS_BEFORE,
-    WIDTHS_OF_ACCOUNTS,
-    WIDTHS_OF_EVERYBODY,
     Cover,
     Range,
     cover,
@@ -45,12 +43,9 @@ def joined(ranges: Sequence[Range]) -> list[Range]:
     span=some.tuples(MOMENTS, MOMENTS),
     edges=some.lists(MOMENTS, max_size=6, unique=True).map(sorted),
     mark=some.one_of(some.just(0), MOMENTS),
-    widths=some.sampled_from((WIDTHS_OF_ACCOUNTS, WIDTHS_OF_EVERYBODY)),
 )
-def test_everything_within_a_range_is_read_once(
-    span: Range, edges: list[int], mark: int, widths: tuple[int, ...]
-) -> None:
-    covered = cover(span, edges, mark, widths)
+def test_everything_within_a_range_is_read_once(span: Range, edges: list[int], mark: int) -> None:
+    covered = cover(span, edges, mark)
 
     assert joined(as_read(covered, mark)) == ([span] if span[0] < span[1] else [])
     for minutes, (start, end) in covered.cells:
@@ -73,7 +68,7 @@ def test_what_no_cell_fits_into_is_read_record_by_record() -> None:
     start, end = BASE + 7 * MINUTE, BASE + DAY + 22 * MINUTE
     mark = BASE + DAY + 16 * MINUTE
 
-    covered = cover((start, end), [], mark, WIDTHS_OF_EVERYBODY)
+    covered = cover((start, end), [], mark)
 
     assert covered.cells == [
         (15, (BASE + 15 * MINUTE, BASE + 60 * MINUTE)),

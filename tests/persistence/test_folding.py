@@ -12,6 +12,7 @@ from domain.answers import UsageOutcome
 from domain.histograms import bin_of
 from domain.units import AccountId, Moment, PurseId, UsageId
 from persistence.folding import PostgresFolding
+from persistence.migrating import downgrade, upgrade
 from persistence.pools import pool_of
 from persistence.roles import Login, url_of
 from persistence.verifying import verify
@@ -170,6 +171,18 @@ async def test_steps_of_any_size_make_the_same_cells(bank: Bank) -> None:
     cells = await bank.owner.fetch(CELLS)
     await bank.owner.execute("SELECT tallystick.unfold_usage(0)")
     assert await bank.folding.fold() == len(records)
+
+    assert await bank.owner.fetch(CELLS) == cells
+
+
+async def test_hours_of_accounts_are_made_of_what_was_folded_before_they_were(bank: Bank) -> None:
+    await put(bank, Making(3, START, START + timedelta(days=2)).records(AccountId(1), 900))
+    await bank.folding.fold()
+    cells = await bank.owner.fetch(CELLS)
+
+    await asyncio.to_thread(downgrade, bank.url, revision="0032")
+    assert len(await bank.owner.fetch(CELLS)) < len(cells)
+    await asyncio.to_thread(upgrade, bank.url, secret=bank.secret)
 
     assert await bank.owner.fetch(CELLS) == cells
 
