@@ -8,27 +8,24 @@ every breakdown and with percentiles. Both databases are asked in turn, so that 
 machine meets both; figures are medians, with the ratio between the sizes. It ends with a clean
 verify of both.
 
-On two quiet shared cores (Python 3.11, PostgreSQL 18.6); five million records were written in 131 s
-and folded in 122, 24 us each:
+On two quiet shared cores (Python 3.11, PostgreSQL 18.6); five million records were written in 123 s
+and folded in 143, 29 us each:
 
-    balance                                          1.77 ms     1.88 ms   x1.06
-    usage, first page                                2.67 ms     3.07 ms   x1.15
-    usage, a page in the middle                      2.52 ms     2.79 ms   x1.11
-    ledger, first page                               2.07 ms     2.53 ms   x1.22
-    usageSummary                                     7.50 ms    11.72 ms   x1.56
-    usageSummary, with percentiles                  23.85 ms    65.07 ms   x2.73
-    usageSummary, Europe/Berlin                     11.88 ms    31.43 ms   x2.65
-    usageSummary, Asia/Kolkata                      11.33 ms    29.73 ms   x2.62
-    admin.usage, first page                          5.50 ms     5.94 ms   x1.08
-    admin.usageSummary                              12.54 ms    26.64 ms   x2.12
-    admin.usageSummary, with percentiles            33.70 ms    62.72 ms   x1.86
-    admin.usageSummary, Europe/Berlin               16.08 ms    35.26 ms   x2.19
+    balance                                          1.86 ms     1.77 ms   x0.95
+    usage, first page                                2.66 ms     3.14 ms   x1.18
+    usage, a page in the middle                      2.60 ms     2.85 ms   x1.10
+    ledger, first page                               2.10 ms     2.62 ms   x1.25
+    usageSummary                                     5.74 ms     8.14 ms   x1.42
+    usageSummary, with percentiles                  18.55 ms    30.72 ms   x1.66
+    usageSummary, Europe/Berlin                      9.17 ms    13.65 ms   x1.49
+    usageSummary, Asia/Kolkata                       9.11 ms    13.64 ms   x1.50
+    admin.usage, first page                          5.92 ms     5.95 ms   x1.01
+    admin.usageSummary                              10.76 ms    19.71 ms   x1.83
+    admin.usageSummary, with percentiles            27.41 ms    46.10 ms   x1.68
+    admin.usageSummary, Europe/Berlin               15.84 ms    27.80 ms   x1.76
 
-Pages and an account's summary keep to the goal of x2; that of everybody misses it by a little,
-percentiles and days of other zones by more.
-
-What grows is how many of the cells there are: at ten thousand records most quarters of an hour have
-a model, a key and an outcome or two, at five million all of them. More records add no more cells.
+What grows is how many of the cells there are: at ten thousand records most hours have a model, a
+key and an outcome or two, at five million all of them. More records add no more cells.
 
     python benchmarks/growth.py [--small 10000] [--records 5000000] [--reads 100]
 """
@@ -67,7 +64,6 @@ from persistence.verifying import verify
 
 SECRET: Final = "a secret of the benchmark, of no use elsewhere"  # noqa: S105 - nothing is behind it
 RATIO_MAX: Final = 2.0
-RATIO_GOAL: Final = 1.5
 WARM_UP: Final = 10
 BREAKDOWNS: Final = (Part.TOTALS, Part.BUCKETS, Part.MODELS, Part.KEYS)
 
@@ -87,8 +83,8 @@ def main() -> None:
             worst = uvloop.run(_measure(cluster, chosen.small, chosen.records, chosen.reads))
         finally:
             embedded.stop(cluster)
-    print(f"goal: x{RATIO_GOAL}, at most x{RATIO_MAX}; worst x{worst:.2f}")
-    sys.exit(worst > RATIO_MAX)
+    print(f"goal: below x{RATIO_MAX}; worst x{worst:.2f}")
+    sys.exit(worst >= RATIO_MAX)
 
 
 async def _measure(cluster: Cluster, small: int, large: int, reads: int) -> float:
