@@ -5,7 +5,8 @@ where a part is read that leaves nothing out: they are the sum of its groups.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from sqlalchemy import RowMapping, text
 from sqlmodel import select
@@ -29,6 +30,8 @@ from persistence.books_reads import Reads
 from persistence.summary_statements import Selecting, Statement
 from persistence.tables import FoldMarkRow
 
+Figures = TypeVar("Figures")
+
 _WHOLE, _FIRST_TOKEN = 1, 2
 
 
@@ -40,39 +43,37 @@ class SummaryReads(Reads):
     async def usage_sums(
         self, reader: Reader, wanted: SummaryWanted, parts: Sequence[Part]
     ) -> Sections:
-        whole = _adding_up_to_totals(parts)
-        async with self.engines.reading(reader, in_one_snapshot=True) as session:
-            selecting = await _selecting(session, reader, wanted)
-            found = {
-                part: await _sums(session, selecting, part)
-                for part in parts
-                if part is not Part.TOTALS or whole is None
-            }
-        if whole is not None and found[whole]:
-            found[Part.TOTALS] = {WHOLE: Sums.total(found[whole].values())}
-        return {part: found.get(part, {}) for part in parts}
+        return await self._figures(reader, wanted, parts, read=_sums, in_all=_sums_in_all)
 
     async def usage_latencies(
         self, reader: Reader, wanted: SummaryWanted, parts: Sequence[Part]
     ) -> LatencySections:
-        whole = _adding_up_to_totals(parts)
+        found = await self._figures(
+            reader, wanted, parts, read=_durations, in_all=_durations_in_all
+        )
+        return {part: _latencies(groups) for part, groups in found.items()}
+
+    async def _figures(
+        self,
+        reader: Reader,
+        wanted: SummaryWanted,
+        parts: Sequence[Part],
+        *,
+        read: Callable[[AsyncSession, Selecting, Part], Awaitable[Figures]],
+        in_all: Callable[[Figures], Figures],
+    ) -> dict[Part, Figures]:
+        # Keys are not among these: of them, those that were charged least are left out.
+        whole = next((part for part in (Part.BUCKETS, Part.MODELS) if part in parts), None)
         async with self.engines.reading(reader, in_one_snapshot=True) as session:
             selecting = await _selecting(session, reader, wanted)
             found = {
-                part: await _durations(session, selecting, part)
+                part: await read(session, selecting, part)
                 for part in parts
                 if part is not Part.TOTALS or whole is None
             }
-        if whole is not None:
-            found[Part.TOTALS] = _in_all(found[whole])
-        return {part: _latencies(found[part]) for part in parts}
-
-
-def _adding_up_to_totals(parts: Sequence[Part]) -> Part | None:
-    """A part to be read whose groups leave nothing out, as keys do, if totals are wanted too."""
-    if Part.TOTALS not in parts:
-        return None
-    return next((part for part in (Part.BUCKETS, Part.MODELS) if part in parts), None)
+        if Part.TOTALS in parts and whole is not None:
+            found[Part.TOTALS] = in_all(found[whole])
+        return found
 
 
 async def _selecting(session: AsyncSession, reader: Reader, wanted: SummaryWanted) -> Selecting:
@@ -110,6 +111,10 @@ async def _sums(session: AsyncSession, selecting: Selecting, part: Part) -> dict
     return found
 
 
+def _sums_in_all(groups: dict[Group, Sums]) -> dict[Group, Sums]:
+    return {WHOLE: Sums.total(groups.values())} if groups else {}
+
+
 class _Durations:
     """Durations of one kind: their sum in milliseconds, and how many fell into each bin."""
 
@@ -138,7 +143,7 @@ async def _durations(session: AsyncSession, selecting: Selecting, part: Part) ->
     return found
 
 
-def _in_all(groups: _Kinds) -> _Kinds:
+def _durations_in_all(groups: _Kinds) -> _Kinds:
     found: _Kinds = defaultdict(_Durations)
     for (_, kind), durations in groups.items():
         found[WHOLE, kind].add(durations)

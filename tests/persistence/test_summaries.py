@@ -64,6 +64,11 @@ async def compare(
     sums = await bank.books.usage_sums(reader, wanted, PARTS)
     latencies = await bank.books.usage_latencies(reader, wanted, PARTS)
 
+    totals = [Part.TOTALS]  # which are read by themselves only where nothing else adds up to them
+    assert await bank.books.usage_sums(reader, wanted, totals) == {Part.TOTALS: sums[Part.TOTALS]}
+    assert await bank.books.usage_latencies(reader, wanted, totals) == {
+        Part.TOTALS: latencies[Part.TOTALS]
+    }
     for part in PARTS:
         expected = grouped(shown, wanted, part)
         costs = [sums_of(each) for _, each in expected]
