@@ -112,7 +112,7 @@ def failed(
 
 def _delivered(run: Payable, completion: Completion, outcome: UsageOutcome) -> Ending:
     is_canceled = outcome is UsageOutcome.CANCELED
-    tokens = completion.tokens or run.estimated_tokens(completion.text)
+    tokens = completion.tokens or run.estimated_tokens(completion.words or completion.text)
     attempt = AttemptEnd(
         attempt=len(completion.failed_attempts) + 1,
         outcome=outcome,

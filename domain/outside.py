@@ -73,6 +73,9 @@ class Completion:
     failed_attempts: tuple[FailedAttempt, ...] = ()
     """The tries before it, oldest first."""
 
+    words: str = ""
+    """All that came, where that is more than the text: calls of tools, reasoning, refusals."""
+
 
 class ModelFailed(TallystickError):
     """No try gave a usable answer. What the caller is told is ProviderFailed, with the reason."""

@@ -14,6 +14,7 @@ from adapters.models.faults import Fault
 from adapters.models.passed_wire import (
     MALFORMED,
     Whole,
+    all_words,
     finish_reason_of,
     interruption,
     renamed,
@@ -21,6 +22,7 @@ from adapters.models.passed_wire import (
     response_tokens,
     says_something,
 )
+from adapters.models.passed_words import words_of
 from domain.errors import ProviderFailure
 from domain.passed_calls import Door, Hear, PassedCall
 from domain.pricing import Tokens
@@ -50,6 +52,8 @@ class Events(ABC):
         self._hear = hear
         self._unfinished = b""
         self._texts: list[str] = []
+        self._words: list[str] = []
+        """The texts, and all else that was heard."""
         self.tokens: Tokens | None = None
         self.has_something = False
         self.is_done = False
@@ -114,7 +118,11 @@ class Events(ABC):
         if not self.has_something:
             self.has_something = not text.isspace()
         self._texts.append(text)
-        self._hear(text)
+        self._tell(text)
+
+    def _tell(self, words: str) -> None:
+        self._words.append(words)
+        self._hear(words)
 
     def _broken_off(self, detail: str) -> Fault:
         return Fault(reason=ProviderFailure.ERROR, detail=detail, tokens=self.tokens)
@@ -145,6 +153,7 @@ class ChatEvents(Events):
             text="".join(self._texts),
             finish_reason=finish_reason_of(self._finish),
             tokens=self.tokens,
+            words="".join(self._words) if self.tokens is None else "",
         )
 
     def _done(self) -> None:
@@ -186,10 +195,11 @@ class ChatEvents(Events):
         delta = choice.get("delta")
         if isinstance(delta, dict):
             content = delta.get("content")
+            is_text = isinstance(content, str)
             if content and isinstance(content, str):
                 self._say(content)
-            elif len(delta) > 1 or "role" not in delta:
-                self._read_other(delta)
+            if len(delta) > is_text + ("role" in delta):
+                self._read_other({**delta, "content": None} if is_text else delta)
         finish = choice.get("finish_reason")
         if finish is not None:
             self._finish = finish
@@ -201,8 +211,8 @@ class ChatEvents(Events):
         """Calls of tools, reasoning that is shown, refusals: no text, but something."""
         if says_something(delta):
             self.has_something = True
-            for text in _texts_in(delta):
-                self._hear(text)
+            for words in words_of(delta):
+                self._tell(words)
 
 
 class ResponseEvents(Events):
@@ -229,14 +239,21 @@ class ResponseEvents(Events):
                     return None
                 case _:
                     return named
-        delta = told.get("delta")
-        if kind.endswith(".delta") and delta and isinstance(delta, str):
-            if kind == "response.output_text.delta":
-                self._say(delta)
-            else:
-                self.has_something = True
-                self._hear(delta)
+        match told:
+            case {"type": "response.output_text.delta", "delta": str(said)} if said:
+                self._say(said)
+            case {"type": "response.output_item.added", "item": {"name": str(said)}} if said:
+                self._say_other(said)
+            case {"delta": str(said)} if said and kind.endswith(".delta"):
+                self._say_other(said)
+            case _:
+                pass
         return event
+
+    def _say_other(self, words: str) -> None:
+        """Calls of tools, reasoning that is shown, refusals: no text, but something."""
+        self.has_something = True
+        self._tell(words)
 
     def _finish(self, event: bytes, response: dict[str, object]) -> None:
         self.tokens = response_tokens(response.get("usage")) or self.tokens
@@ -251,6 +268,7 @@ class ResponseEvents(Events):
             text="".join(self._texts) or text,
             finish_reason=finish_reason,
             tokens=tokens,
+            words=all_words(response) if tokens is None else "",
         )
 
 
@@ -277,25 +295,3 @@ def _renamed_within(
         return renamed_event
     body = orjson.dumps({**told, "response": {**response, "model": model}})
     return b"event: " + str(told["type"]).encode() + b"\n" + _DATA + body
-
-
-def _texts_in(delta: dict[str, object]) -> list[str]:
-    """All that a piece says other than by its content."""
-    found: list[str] = []
-    for name, value in delta.items():
-        match value:
-            case str() if name != "role":
-                found.append(value)
-            case [*calls]:
-                found += [text for call in calls for text in _strings(call)]
-            case _:
-                found += _strings(value)
-    return found
-
-
-def _strings(call: object) -> list[str]:
-    match call:
-        case {"function": {"arguments": str(arguments)}} | {"arguments": str(arguments)}:
-            return [arguments]
-        case _:
-            return []

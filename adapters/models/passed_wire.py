@@ -12,6 +12,7 @@ import orjson
 
 from adapters.models.chat_completions import tokens_of
 from adapters.models.faults import Fault
+from adapters.models.passed_words import words_of
 from adapters.models.routes import Route
 from domain.answers import FinishReason
 from domain.errors import ProviderFailure
@@ -36,6 +37,8 @@ class Whole:
     text: str
     finish_reason: FinishReason
     tokens: Tokens | None
+    words: str = ""
+    """All that was said, the text included; read only where no usage is reported."""
 
 
 def encode(call: PassedCall, route: Route) -> bytes:
@@ -78,7 +81,13 @@ def decode(body: bytes, call: PassedCall) -> Whole | Fault:
         text=text,
         finish_reason=finish_reason,
         tokens=tokens,
+        words=all_words(answer) if tokens is None else "",
     )
+
+
+def all_words(answer: Mapping[str, object]) -> str:
+    """Whatever the model has written in a whole answer, at whichever door."""
+    return "".join(words_of([answer.get("choices"), answer.get("output")]))
 
 
 def renamed(body: bytes, answer: Mapping[str, object], model: str) -> bytes:

@@ -106,6 +106,7 @@ class _Try:
         return Passed(
             completion=Completion(
                 text=whole.text,
+                words=whole.words,
                 finish_reason=whole.finish_reason,
                 tokens=whole.tokens,
                 latency_ms=self.latency_ms,

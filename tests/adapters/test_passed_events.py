@@ -152,26 +152,57 @@ def test_an_error_in_the_stream_is_not_handed_on(event: bytes) -> None:
         events.feed(event)
 
 
+def calling(name: str | None, arguments: str) -> dict[str, object]:
+    named = {} if name is None else {"name": name}
+    call = {"index": 0, "id": "call_1", "type": "function"}
+    return {"tool_calls": [{**call, "function": {**named, "arguments": arguments}}]}
+
+
+def told_of(*deltas: dict[str, object]) -> bytes:
+    told = ({"model": "theirs", "choices": [{"index": 0, "delta": delta}]} for delta in deltas)
+    return b"".join(b"data: " + orjson.dumps(event) + b"\n\n" for event in told)
+
+
 @pytest.mark.parametrize(
-    "delta",
+    ("deltas", "words"),
     [
-        {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{}"}}]},
-        {"reasoning_content": "Hm."},
-        {"refusal": "No."},
+        ([calling("weather", ""), calling(None, '{"at":'), calling(None, '"Kisumu"}')], 3),
+        ([{"function_call": {"name": "weather", "arguments": '{"at":"Kisumu"}'}}], 2),
+        ([{"tool_calls": [{"type": "custom", "custom": {"name": "sql", "input": "SELECT"}}]}], 2),
+        ([{"reasoning_content": "Hm."}], 1),
+        ([{"reasoning": "Hm.", "reasoning_details": [{"text": "Hm.", "signature": "x"}]}], 1),
+        ([{"reasoning_details": [{"type": "reasoning.summary", "summary": "Hm."}]}], 1),
+        ([{"refusal": "No."}], 1),
+        ([{"content": [{"type": "thinking", "thinking": [{"text": "Hm."}]}, {"text": "A"}]}], 2),
+        ([{"content": "A", "reasoning_content": "Hm."}], 2),
+        ([{"content": "A", **calling("weather", "{}")}], 3),
     ],
 )
-def test_what_is_no_text_is_something_all_the_same(delta: dict[str, object]) -> None:
+def test_whatever_is_told_is_heard_handed_on_and_counted(
+    deltas: list[dict[str, object]], words: int
+) -> None:
     heard: list[str] = []
     events = events_of(call(model="theirs"), heard.append)
-    told = {"model": "theirs", "choices": [{"index": 0, "delta": delta}]}
-    event = b"data: " + orjson.dumps(told) + b"\n\n"
+    body = told_of({"role": "assistant", "content": None}, *deltas)
 
-    out = events.feed(event)
+    out = events.feed(body)
     events.feed(chunk(finish="stop") + DONE)
+    end = events.end()
 
-    assert out == event
-    assert len(heard) == 1
-    assert isinstance(events.end(), Whole)
+    assert out == body
+    assert len([word for word in heard if word]) == words
+    assert isinstance(end, Whole)
+    assert end.words == "".join(heard)
+
+
+def test_what_is_told_with_its_usage_need_not_be_counted() -> None:
+    events = events_of(call(), print)
+
+    events.feed(told_of(calling("weather", "{}")) + chunk(finish="stop") + usage_chunk() + DONE)
+    end = events.end()
+
+    assert isinstance(end, Whole)
+    assert (end.words, end.tokens) == ("", Tokens(input=7, output=3))
 
 
 def response_event(kind: str, **more: object) -> bytes:
@@ -217,3 +248,25 @@ def test_a_failed_response_is_a_fault_without_their_words() -> None:
 
     assert out == b""
     assert isinstance(events.end(), Fault)
+
+
+def test_a_response_that_only_calls_tools_is_heard_and_counted() -> None:
+    heard: list[str] = []
+    events = events_of(call(Door.RESPONSES), heard.append)
+    item = {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": ""}
+    thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]}
+    last = {
+        "model": "theirs",
+        "status": "completed",
+        "output": [thought, {**item, "arguments": '{"at":"Kisumu"}'}],
+    }
+
+    events.feed(response_event("response.reasoning_summary_text.delta", delta="Hm."))
+    events.feed(response_event("response.output_item.added", item=item))
+    events.feed(response_event("response.function_call_arguments.delta", delta='{"at":"Kisumu"}'))
+    events.feed(response_event("response.completed", response=last))
+    end = events.end()
+
+    assert heard == ["Hm.", "weather", '{"at":"Kisumu"}']
+    assert isinstance(end, Whole)
+    assert end.words == 'Hm.weather{"at":"Kisumu"}'

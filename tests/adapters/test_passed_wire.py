@@ -121,6 +121,55 @@ def test_usage_is_read_at_every_door(door: Door, body: object, tokens: Tokens) -
     assert whole.tokens == tokens
 
 
+TOOL = {"name": "weather", "arguments": '{"at":"Kisumu"}'}
+CALLED = 'weather{"at":"Kisumu"}'
+
+
+@pytest.mark.parametrize(
+    ("door", "said", "words"),
+    [
+        (Door.CHAT, [{"content": "One."}, {"content": "Two."}], "One.Two."),
+        (Door.CHAT, [{"content": None, "tool_calls": [{"id": "x", "function": TOOL}]}], CALLED),
+        (Door.CHAT, [{"content": "A", "reasoning_content": "Hm."}], "Hm.A"),
+        (Door.CHAT, [{"content": None, "refusal": "No."}], "No."),
+        (Door.CHAT, [{"content": [{"type": "text", "text": "A"}]}], "A"),
+        (Door.RESPONSES, [{"type": "function_call", "call_id": "x", **TOOL}], CALLED),
+        (Door.RESPONSES, [{"type": "custom_tool_call", "name": "sql", "input": "1"}], "sql1"),
+        (Door.RESPONSES, [{"type": "mcp_call", **TOOL, "output": "Not the model's."}], CALLED),
+        (
+            Door.RESPONSES,
+            [
+                {"type": "reasoning", "summary": [{"text": "Hm."}], "encrypted_content": "x"},
+                {"type": "message", "content": [{"type": "refusal", "refusal": "No."}]},
+            ],
+            "Hm.No.",
+        ),
+    ],
+)
+def test_all_that_a_model_has_written_is_counted_where_no_usage_is_told(
+    door: Door, said: list[dict[str, object]], words: str
+) -> None:
+    body: dict[str, object] = {"status": "completed", "output": said}
+    if door is Door.CHAT:
+        body = {"choices": [{"message": {"role": "assistant", **message}} for message in said]}
+    usage = {"prompt_tokens": 1, "input_tokens": 1, "completion_tokens": 1, "output_tokens": 1}
+
+    silent = decode(orjson.dumps(body), asking(door))
+    told = decode(orjson.dumps({**body, "usage": usage}), asking(door))
+
+    assert isinstance(silent, Whole)
+    assert isinstance(told, Whole)
+    assert (silent.words, told.words) == (words, "")
+
+
+def test_an_answer_that_lies_deep_is_read_to_its_ground() -> None:
+    deep = b'{"content":' * 900 + b'"A"' + b"}" * 900
+    whole = decode(b'{"choices":[{"message":{"refusal":"No.","content":[' + deep + b"]}}]}", CALL)
+
+    assert isinstance(whole, Whole)
+    assert sorted(whole.words) == [".", "A", "N", "o"]
+
+
 @pytest.mark.parametrize(
     ("door", "body", "reason"),
     [

@@ -110,6 +110,18 @@ def test_an_answer_without_usage_is_counted_from_its_text_and_marked() -> None:
     assert counted(end.end.attempts[0]) == (20, 0, 2, True)
 
 
+def test_words_that_are_no_text_are_counted_with_it() -> None:
+    end = ending.succeeded(Call(), replace(answered(None), words="one two weather at Kisumu"))
+    free = ending.succeeded(Call(), replace(answered(USED), words="one two weather at Kisumu"))
+    little = ending.succeeded(Call(held=Microcredits(9)), replace(answered(None), words="w " * 99))
+
+    assert end.cost == 20 * 2 + 5 * 10 + 3
+    assert counted(end.end.attempts[0]) == (20, 0, 5, True)
+    assert end.end.text == "one two"
+    assert free.cost == COST
+    assert little.cost == 9
+
+
 def test_a_reported_zero_is_a_zero() -> None:
     end = ending.succeeded(Call(), answered(Tokens(input=0, output=0)))
 

@@ -121,6 +121,22 @@ async def test_a_streamed_tool_call_is_charged(
     assert await visitor.outcomes() == [("SUCCEEDED", str(before - await visitor.available()))]
 
 
+@pytest.mark.parametrize("is_stream", [True, False])
+async def test_a_tool_call_without_usage_is_charged_for_its_name_and_arguments(
+    street: Street, visitor: Visitor, *, is_stream: bool
+) -> None:
+    question = {"role": "user", "content": "hello\nsimulate: no-usage"}
+
+    async with street.http(visitor) as http:
+        body = {"model": MODEL, "messages": [question], "tools": [WEATHER], "stream": is_stream}
+        reply = await http.post("/chat/completions", json=body)
+    told = await visitor.person.send("{ usage { nodes { outcome estimated outputTokens } } }")
+
+    assert "weather" in reply.text
+    assert told["usage.nodes.0"] == {"outcome": "SUCCEEDED", "estimated": True, "outputTokens": 7}
+    assert await street.house.differences() == []
+
+
 async def test_several_choices_are_paid_for_together(
     visitor: Visitor, client: openai.AsyncOpenAI
 ) -> None:
