@@ -258,7 +258,7 @@ class Asking:
             await self.queueing.keep(run)
         elif answer.status is AnswerStatus.RUNNING and runner == self.runner:
             # Our hold was committed while the connection broke: nobody runs it yet.
-            self.queueing.adopt(run)
+            await self.queueing.adopt(run)
         return answer
 
     async def _balance(self, viewer: Viewer) -> Balance:

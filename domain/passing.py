@@ -72,7 +72,6 @@ class _Errand:
     """One call at the provider, with the caller listening in."""
 
     request: PassedRequest
-    model: Model
     provider: PassesCalls
     caller: Caller
     replies: Replies | None
@@ -87,7 +86,7 @@ class _Errand:
                 hold=call.hold,
                 request=self.request,
                 upstream_name=call.upstream_name,
-                answer_tokens_max=self.request.answer_tokens_each(self.model),
+                answer_tokens_max=call.answer_tokens_max // self.request.choices,
                 deadline_seconds=call.deadline_seconds,
                 idle_seconds=call.idle_seconds,
                 attempts_max=call.attempts_max,
@@ -105,8 +104,8 @@ class _Errand:
                 _log.warning("reply_not_kept")
         return passed.completion
 
-    def estimated_tokens(self, answer: str) -> Tokens:
-        return self.request.estimated_tokens(answer, model=self.model)
+    def estimated_tokens(self, answer: str, model: Model) -> Tokens:
+        return self.request.estimated_tokens(answer, model=model)
 
     async def _deliver(self, piece: bytes) -> None:
         self._delivered.append(piece)
@@ -138,11 +137,10 @@ class Passing:
             viewer,
             model,
             Bounds(request.prompt_tokens_max(model), answer_tokens_max, request.choices),
-            _once(key, request),
+            once_of(key, request),
         )
         errand = _Errand(
             request=request,
-            model=model,
             provider=self.provider,
             caller=caller,
             replies=None if key is None else self.replies,
@@ -215,7 +213,7 @@ class Passing:
         return PassedAnswer(answer=asked.answer, balance=asked.balance, rest=reply, replayed=True)
 
 
-def _once(key: str | None, request: PassedRequest) -> Once:
+def once_of(key: str | None, request: PassedRequest) -> Once:
     """What makes a call happen once; one without a key of the caller's is like no other."""
     if key is None:
         # Ordered by time, so that the index of keys is appended to.

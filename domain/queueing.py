@@ -39,6 +39,10 @@ class Queue(Protocol):
         """
         ...
 
+    async def as_held(self, run: Run) -> Run | None:
+        """A run under the terms of its hold; None when it is not this process's to run."""
+        ...
+
     async def hand_back(self, run: Run, *, lasts_seconds: int) -> bool:
         """Let a run of this process wait again; false when it is not its any more."""
         ...
@@ -86,13 +90,22 @@ class Queueing:
         await self.queue.keep(run)
         self.wake.set()
 
-    def adopt(self, run: Run) -> None:
-        """Run an answer that is this process's, if nothing of it is on its way here already."""
-        if self._is_claiming or self.running.has_run(run.answer_id) or not self.running.room:
+    async def adopt(self, run: Run) -> None:
+        """Run an answer that is this process's, if nothing of it is on its way here already.
+
+        It is run for what its hold was computed from, which the price book may not say any more.
+        """
+        if not self._may_adopt(run.answer_id):
             return
-        if self.running.find(run.answer_id) is None:
+        held = await self.queue.as_held(run)
+        if held is not None and self._may_adopt(run.answer_id):
             self.running.admit()
-            self.running.start(run)
+            self.running.start(held)
+
+    def _may_adopt(self, answer_id: AnswerId) -> bool:
+        if self._is_claiming or self.running.has_run(answer_id) or not self.running.room:
+            return False
+        return self.running.find(answer_id) is None
 
     async def claim(self) -> int:
         """Fetch as many answers as there is room for, and start them; returns how many."""

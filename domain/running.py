@@ -59,7 +59,7 @@ class Errand(Protocol):
         """See ModelProvider; of the call, the messages are not looked at."""
         ...
 
-    def estimated_tokens(self, answer: str) -> Tokens:
+    def estimated_tokens(self, answer: str, model: Model) -> Tokens:
         """What was probably used, for a provider that does not say."""
         ...
 
@@ -79,7 +79,7 @@ class Run:
     def estimated_tokens(self, answer: str) -> Tokens:
         """What was probably used, for a provider that does not say."""
         if self.errand is not None:
-            return self.errand.estimated_tokens(answer)
+            return self.errand.estimated_tokens(answer, self.model)
         return estimated_tokens(
             self.question.messages, answer, answer_tokens_max=self.answer_tokens_max
         )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -78,6 +78,22 @@ class PostgresRunners:
                 lasts_seconds,
             )
         return [_run(row) for row in rows]
+
+    async def as_held(self, run: Run) -> Run | None:
+        with telling_faults():
+            row = await self.pool.fetchrow(
+                "SELECT * FROM tallystick.held_answer($1, $2, $3, $4)",
+                self.runner,
+                *_name(run.answer_id),
+            )
+        if row is None:
+            return None
+        return replace(
+            run,
+            model=_model(row),
+            answer_tokens_max=row["tokens_max"],
+            held=Microcredits(row["amount"]),
+        )
 
     async def hand_back(self, run: Run, *, lasts_seconds: int) -> bool:
         with telling_faults():

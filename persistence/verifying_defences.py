@@ -72,7 +72,7 @@ _FUNCTIONS: Final = {
         "forget_replies",
         "empty_revoked_keys", "collect_owed", "usage_horizon", "fold_usage",
         "renew_lease", "end_lease", "give_up_lost_answers", "waiting_answers", "keep_question",
-        "claim_answers", "hand_back_answer", "withdraw_answer", "request_cancel",
+        "claim_answers", "held_answer", "hand_back_answer", "withdraw_answer", "request_cancel",
         "look_for_pieces", "answers_followed", "add_pieces", "remove_pieces", "forget_pieces",
         "purse_moments", "available_credits", "alerts_revision", "last_book_check",
         "wish_events", "spread_events", "event_to_deliver", "note_delivery_try", "forget_events",
