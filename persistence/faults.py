@@ -16,16 +16,18 @@ FOREIGN_KEY_VIOLATION: Final = "23503"
 CHECK_VIOLATION: Final = "23514"
 OUT_OF_RANGE: Final = "22003"
 _QUERY_CANCELED: Final = "57014"
+_READ_ONLY: Final = "25006"
 _AWAY_CLASSES: Final = frozenset({"08", "53", "57"})
 """Classes of codes for connections that break, limits that are reached, and servers that stop."""
 
 _AWAY: Final = "The database cannot be reached. Try again shortly."
+_ONLY_READ: Final = "The database can only be read now, as a standby can. Try again shortly."
 _SLOW: Final = "This took the database too long. Ask for less, or try again shortly."
 
 
 @contextmanager
 def telling_faults() -> Iterator[None]:
-    """Raise Unavailable where the database is away or too slow; let every other error pass."""
+    """Raise Unavailable where the database cannot do it now; let every other error pass."""
     try:
         yield
     except (
@@ -41,6 +43,8 @@ def telling_faults() -> Iterator[None]:
         state = sqlstate(error)
         if state == _QUERY_CANCELED:
             raise Unavailable(_SLOW) from error
+        if state == _READ_ONLY:
+            raise Unavailable(_ONLY_READ) from error
         if state[:2] in _AWAY_CLASSES or _broke_the_connection(error):
             raise Unavailable(_AWAY) from error
         raise

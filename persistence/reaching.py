@@ -32,8 +32,9 @@ _NOT_MIGRATED: Final = (
     asyncpg.UndefinedObjectError,
     asyncpg.InvalidSchemaNameError,
     asyncpg.InvalidParameterValueError,
-    asyncpg.InsufficientPrivilegeError,
 )
+_HAS_BOOKS: Final = "SELECT to_regnamespace('tallystick') IS NOT NULL"
+"""Every login may ask this, whatever else it may."""
 
 
 class DatabaseUnusable(TallystickError):
@@ -147,29 +148,32 @@ async def _faults_of_books(url: str, *, may_be_newer: bool) -> Mapping[str, str]
 
 async def serves_others(url: str) -> bool:
     """Whether the database has accounts that were not made to try things out."""
-    async with _connected(url) as connection:
-        try:
-            await connection.execute(f"SET ROLE {OWNER}")
-            return bool(
-                await connection.fetchval(
-                    "SELECT EXISTS (SELECT FROM tallystick.accounts WHERE NOT is_demo)"
-                )
-            )
-        except _NOT_MIGRATED:
-            return False
+    found = await _asked(url, "SELECT EXISTS (SELECT FROM tallystick.accounts WHERE NOT is_demo)")
+    return bool(found)
 
 
 async def _revision(url: str) -> str | None:
     """The revision the database is at, or None if it was never migrated."""
+    revision = await _asked(url, "SELECT version_num FROM tallystick.alembic_version")
+    return None if revision is None else str(revision)
+
+
+async def _asked(url: str, query: str) -> object:
+    """A value from the books, read as their owner; None where there are no books yet.
+
+    Raises DatabaseUnusable for a login that may not read what is there.
+    """
     async with _connected(url) as connection:
         try:
             await connection.execute(f"SET ROLE {OWNER}")
-            revision = await connection.fetchval(
-                "SELECT version_num FROM tallystick.alembic_version"
-            )
+            found: object = await connection.fetchval(query)
         except _NOT_MIGRATED:
             return None
-    return str(revision) if revision is not None else None
+        except asyncpg.InsufficientPrivilegeError as error:
+            if await connection.fetchval(_HAS_BOOKS):
+                raise DatabaseUnusable(_told_of_rights(url)) from error
+            return None
+    return found
 
 
 @asynccontextmanager
@@ -190,7 +194,12 @@ def _told(url: str, error: Exception) -> str:
     place = _place_of(url)
     match error:
         case asyncpg.InvalidPasswordError() | asyncpg.InvalidAuthorizationSpecificationError():
-            return f"The PostgreSQL at {place} refused the login {_login_of(url)}."
+            return (
+                f"The PostgreSQL at {place} refused the login {_login_of(url)}. See that login and "
+                "password in DATABASE_URL are right, and that pg_hba.conf lets it in."
+            )
+        case asyncpg.InsufficientPrivilegeError():
+            return f"The login {_login_of(url)} has no CONNECT on the database at {place}."
         case asyncpg.InvalidCatalogNameError():
             return f"The PostgreSQL at {place} has no such database. Make it with createdb."
         case asyncpg.PostgresError():
@@ -221,12 +230,21 @@ def _told_of_network(place: str, error: OSError) -> str:
             )
 
 
+def _told_of_rights(url: str) -> str:
+    return (
+        f"The login {_login_of(url)} may not work on the books at {_place_of(url)}. Set "
+        "DATABASE_URL to the login that migrated them, or have that one GRANT "
+        f"{OWNER} TO this one."
+    )
+
+
 def _told_of_migration(error: BaseException) -> str:
     cause = error.__cause__ or error
     if isinstance(cause, asyncpg.InsufficientPrivilegeError):
         return (
-            "The login in DATABASE_URL may not migrate this database. It needs CREATEROLE, and "
-            f"CREATE on the database. PostgreSQL says: {cause}"
+            "The login in DATABASE_URL may not migrate this database. Use the one that migrated it "
+            "so far; the first time it needs CREATEROLE, and CREATE on the database. PostgreSQL "
+            f"says: {cause}"
         )
     return f"The migration failed and was undone. PostgreSQL says: {cause}"
 

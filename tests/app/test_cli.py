@@ -6,9 +6,12 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from typer.testing import CliRunner
 
+from app.cli import cli
 from persistence import embedded
 from persistence.migrating import upgrade
+from persistence.roles import Login, url_of
 from tests.app.shell import tallystick
 
 COMMANDS = [
@@ -173,6 +176,33 @@ def test_a_database_that_was_never_migrated_is_told_as_that(empty_database_url: 
 
     assert shown.returncode == 1
     assert "Run `tallystick migrate`" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("migrate", "may not migrate this database. Use the one that migrated it so far"),
+        ("verify", "may not work on the books at"),
+        ("models load models.toml", "may not work on the books at"),
+        ("admin grant nobody@demo.test", "may not work on the books at"),
+        ("token nobody@demo.test", "may not work on the books at"),
+        ("export usage", "may not work on the books at"),
+        ("webhooks list", "may not work on the books at"),
+        ("reconcile", "may not work on the books at"),
+    ],
+)
+def test_a_login_that_may_not_work_on_the_books_is_told_which_one_may(
+    words: str, told: str, database_url: str, deployment_secret: str
+) -> None:
+    url = url_of(Login.USER, database_url, secret=deployment_secret)
+    here = {"DATABASE_URL": url, "TALLYSTICK_SECRET": deployment_secret}
+
+    shown = CliRunner().invoke(cli, words.split(), env=here)
+
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert told in shown.stderr
+    assert "Run `tallystick migrate`" not in shown.stderr
+    assert url.rpartition("@")[0].rpartition(":")[2] not in shown.stderr
 
 
 def test_a_missing_database_is_told_as_that(empty_database_url: str) -> None:

@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
+from domain.errors import Unavailable
 from persistence import reaching
+from persistence.faults import telling_faults
 from persistence.migrating import downgrade
+from persistence.roles import Login, url_of
 
 NEWER = "9999"
 
@@ -84,3 +87,38 @@ async def test_a_database_that_is_not_there_is_named_without_its_password() -> N
 
     assert "127.0.0.1:1/books" in found["database"]
     assert "hunter2" not in str(found)
+
+
+async def test_a_login_that_may_not_read_the_books_is_not_told_to_migrate_them(
+    database_url: str, deployment_secret: str
+) -> None:
+    url = url_of(Login.USER, database_url, secret=deployment_secret)
+
+    found = await reaching.faults_of_books(url)
+
+    assert list(found) == ["database"]
+    assert "The login tallystick_user may not work on the books" in found["database"]
+    with pytest.raises(reaching.DatabaseUnusable, match="may not work on the books"):
+        await reaching.serves_others(url)
+
+
+async def test_no_login_reads_books_that_are_not_there(
+    empty_database_url: str, database_url: str, deployment_secret: str
+) -> None:
+    """The logins are there: they belong to the server, which has other books."""
+    assert database_url
+    url = url_of(Login.USER, empty_database_url, secret=deployment_secret)
+
+    assert list(await reaching.faults_of_books(url)) == ["migrations"]
+    assert await reaching.serves_others(url) is False
+
+
+async def test_a_standby_is_told_as_that(database_url: str) -> None:
+    connection = await asyncpg.connect(
+        database_url, server_settings={"default_transaction_read_only": "on"}
+    )
+    try:
+        with pytest.raises(Unavailable, match="can only be read now"), telling_faults():
+            await connection.execute("DELETE FROM tallystick.models")
+    finally:
+        await connection.close()
