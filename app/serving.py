@@ -18,6 +18,7 @@ from adapters.models.routing import RoutedProvider
 from app import logging, server
 from app.asgi import application
 from app.deployment import Deployment, deployed
+from app.errors import Stopping
 from app.issuers import issuers_of
 from app.listening import Server, address_of, listening
 from app.metrics.door import Lookout, lookout, watched
@@ -28,7 +29,7 @@ from app.supervising import Supervisor
 from app.telling import endpoints_of
 from app.tills import check_sales
 from app.tracing import traced
-from app.wiring import wired
+from app.wiring import System, wired
 from persistence import reaching
 from persistence.reaching import DatabaseUnusable
 
@@ -171,13 +172,26 @@ async def _serve(
             config,
             when_ready=when_ready,
             when_told_to_stop=told_to_stop,
-            when_stopping=system.runner.close,
+            when_stopping=lambda: _stop(system),
             delay_seconds=settings.shutdown_delay_seconds,
         )
         await serving.serve(sockets=[listener])
         # Whoever waits for an answer kept its connection so far; now those that nobody waits for.
         left_seconds = 0.0 if serving.force_exit else serving.ends_at - monotonic()
         await system.runner.drain(within_seconds=max(0.0, left_seconds))
+
+
+def _stop(system: System) -> None:
+    """Begin nothing any more, and send away who only hears of what is done elsewhere.
+
+    Sockets are closed by the server itself. Streams of events of this process's own answers go on.
+    """
+    services = system.services
+    system.runner.close()
+    services.following.elsewhere.stop(Stopping)
+    services.balance_changes.watching.stop(Stopping)
+    services.payment_changes.watching.stop(Stopping)
+    services.attending.watching.stop(Stopping)
 
 
 async def check(deployment: Deployment) -> None:

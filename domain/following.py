@@ -3,13 +3,13 @@
 Following starts no work and changes nothing, so whoever lost the connection follows again.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
 from domain.answers import Answer, AnswerStatus
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput, NotFound, Problem
 from domain.identity import Viewer
 from domain.reporting import Reader
 from domain.streaming import Transcript, storable, utf16_length
@@ -49,6 +49,10 @@ class RunsElsewhere(Protocol):
 
         It closes without an end when the answer had better be looked up again.
         """
+        ...
+
+    def stop(self, told: Callable[[], Problem]) -> None:
+        """Mirror nothing any more: followers are told this, and can follow from elsewhere."""
         ...
 
 

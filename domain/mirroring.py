@@ -6,7 +6,7 @@ by one query, when a notice says that there is something, and every second witho
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -59,6 +59,7 @@ class Mirrors:
     stored: StoredAnswers
     here: RunsHere
     look_seconds: float = LOOK_SECONDS
+    _stopped: Callable[[], Problem] | None = None
     _mirrors: dict[AnswerId, _Mirror] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _looking: "asyncio.Task[None] | None" = None
@@ -66,6 +67,8 @@ class Mirrors:
     @contextmanager
     def mirrored(self, answer_id: AnswerId) -> Iterator[Transcript]:
         """See `domain.following.RunsElsewhere`."""
+        if self._stopped is not None:
+            raise self._stopped()
         mirror = self._mirrors.get(answer_id)
         if mirror is None or mirror.transcript.is_closed:
             mirror = self._mirrors[answer_id] = _Mirror()
@@ -82,6 +85,13 @@ class Mirrors:
             if not self._mirrors and self._looking is not None:
                 self._looking.cancel()
                 self._looking = None
+
+    def stop(self, told: Callable[[], Problem]) -> None:
+        """See `domain.following.RunsElsewhere`."""
+        self._stopped = told
+        for mirror in self._mirrors.values():
+            # Whoever follows looks again, and is told that nothing is mirrored here any more.
+            mirror.transcript.close(None)
 
     def hear(self, answer_ids: Sequence[AnswerId]) -> None:
         """There is something new of these answers; of any, when there are none."""

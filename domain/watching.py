@@ -6,7 +6,7 @@ watches. Changes cost their makers nothing, whoever and wherever they are.
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
@@ -36,11 +36,15 @@ class Watch:
 
     version: int | None = None
     watchers: int = 0
+    stopped: Callable[[], Problem] | None = None
+    """What watchers are told instead of news, once nothing is watched here any more."""
     _waiting: list["asyncio.Future[None]"] = field(default_factory=list)
 
     async def beyond(self, version: int) -> int:
         """The next version after one that is known, as soon as it is seen."""
         while self.version is None or self.version <= version:
+            if self.stopped is not None:
+                raise self.stopped()
             news = asyncio.get_running_loop().create_future()
             self._waiting.append(news)
             await news
@@ -50,10 +54,18 @@ class Watch:
         """Take note of the version there is now."""
         if self.version is None or version > self.version:
             self.version = version
-            waiting, self._waiting = self._waiting, []
-            for news in waiting:
-                if not news.done():
-                    news.set_result(None)
+            self._wake()
+
+    def stop(self, told: Callable[[], Problem]) -> None:
+        """Send the watchers away."""
+        self.stopped = told
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for news in waiting:
+            if not news.done():
+                news.set_result(None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +74,7 @@ class Watching(Generic[Key]):
 
     versions: Versions[Key]
     look_seconds: float = LOOK_SECONDS
+    _stopped: Callable[[], Problem] | None = None
     _watches: dict[Key, Watch] = field(default_factory=dict)
     _call: asyncio.Event = field(default_factory=asyncio.Event)
     _looking: "asyncio.Task[None] | None" = None
@@ -69,7 +82,7 @@ class Watching(Generic[Key]):
     @contextmanager
     def watch(self, key: Key) -> Iterator[Watch]:
         """Watch something until this is left."""
-        watch = self._watches.setdefault(key, Watch())
+        watch = self._watches.setdefault(key, Watch(stopped=self._stopped))
         if self._looking is None:
             self._looking = asyncio.create_task(self._look_for_ever(), name="watching")
         watch.watchers += 1
@@ -82,6 +95,12 @@ class Watching(Generic[Key]):
             if not self._watches and self._looking is not None:
                 self._looking.cancel()
                 self._looking = None
+
+    def stop(self, told: Callable[[], Problem]) -> None:
+        """Watch nothing any more: watchers, also those to come, are told this and go elsewhere."""
+        self._stopped = told
+        for watch in self._watches.values():
+            watch.stop(told)
 
     def hear(self) -> None:
         """Something may have changed: look at once."""

@@ -1,7 +1,7 @@
 """A follower gets the whole text from where it left off, and the end, wherever the answer runs."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from domain.answers import Answer, AnswerStatus
-from domain.errors import InvalidInput, NotFound, ProviderFailure
+from domain.errors import InvalidInput, NotFound, Problem, ProviderFailure
 from domain.following import Following, Piece
 from domain.identity import Role, Viewer
 from domain.reporting import Reader
@@ -55,6 +55,9 @@ class World:
     @contextmanager
     def mirrored(self, answer_id: AnswerId) -> Iterator[Transcript]:
         yield self.elsewhere.pop(0)
+
+    def stop(self, told: Callable[[], Problem]) -> None:
+        raise told()
 
     async def follow(self, after: int = 0, answer_id: AnswerId = ID) -> list[Piece]:
         following = Following(books=self, here=self, elsewhere=self)

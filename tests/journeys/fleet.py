@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx2
@@ -26,6 +27,8 @@ GIVEN = 1_000_000_000
 CANCEL = """mutation ($id: ID!) { cancelAnswer(input: {answerId: $id}) { __typename
     ... on CancelAnswerSuccess { answer { status charged } }
     ... on Problem { code message } } }"""
+FOLLOW = """subscription ($id: ID!, $after: Int!) { answer(id: $id, after: $after) {
+  offset text answer { status charged } } }"""
 ANSWER = "query ($id: ID!) { answer(id: $id) { status charged } }"
 
 
@@ -95,6 +98,11 @@ class Fleet:
         """Wait until the provider was asked so often."""
         while self.provider.calls_received < times:  # noqa: ASYNC110 - it only counts
             await asyncio.sleep(0.01)
+
+
+def address_of(server: Running) -> tuple[str, int]:
+    host, _, port = urlsplit(server.url).netloc.partition(":")
+    return host, int(port)
 
 
 @asynccontextmanager

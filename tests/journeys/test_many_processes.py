@@ -6,7 +6,6 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx2
 from websockets.exceptions import ConnectionClosed
@@ -14,10 +13,8 @@ from websockets.exceptions import ConnectionClosed
 from adapters.models.simulated import Gate, SimulatedProvider
 from tests.app.shell import Running
 from tests.app.streaming import listening, talking
-from tests.journeys.fleet import ANSWER, GIVEN, open_fleet
+from tests.journeys.fleet import ANSWER, FOLLOW, GIVEN, address_of, open_fleet
 
-FOLLOW = """subscription ($id: ID!, $after: Int!) { answer(id: $id, after: $after) {
-  offset text answer { status charged } } }"""
 GONE = (httpx2.TransportError, ConnectionClosed, OSError)
 NEVER_BEGINS = "Hello\nsimulate: timeout"
 STALLS = "Hello\nsimulate: stall"
@@ -39,11 +36,6 @@ async def by_socket(server: Running, token: str, **variables: object) -> AsyncIt
         await talk.say({"id": "1", "type": "subscribe", "payload": payload})
         while (message := await talk.hear())["type"] == "next":
             yield message["payload"]
-
-
-def address_of(server: Running) -> tuple[str, int]:
-    host, _, port = urlsplit(server.url).netloc.partition(":")
-    return host, int(port)
 
 
 @dataclass(slots=True)

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import signal
 
 import httpx2
 import pytest
 
+from adapters.models.simulated import Gate, SimulatedProvider
 from app.asgi import application
-from tests.app.streaming import listening
+from tests.app.streaming import Events, listening, talking
+from tests.journeys.fleet import FOLLOW, address_of, open_fleet
 from tests.journeys.serving import serving
 from tests.journeys.system import House, open_house
 
@@ -70,3 +73,71 @@ async def test_who_waits_when_a_process_stops_is_told_to_come_back(
         "Cancel 3 running task(s), timeout graceful shutdown exceeded"
     ]
     assert differences == []
+
+
+async def test_a_process_told_to_stop_waits_for_nobody_who_only_hears_of_others(
+    database_url: str, deployment_secret: str
+) -> None:
+    # No call is answered before the third: by then the first process has begun to stop.
+    provider = SimulatedProvider(gate=Gate(3))
+    async with (
+        asyncio.timeout(100),
+        open_fleet(
+            database_url, deployment_secret, provider=provider, SHUTDOWN_SECONDS="600"
+        ) as fleet,
+    ):
+        stopping, other = await asyncio.gather(fleet.server(), fleet.server())
+        here = await fleet.ask(stopping, "Hello", "here", 0)
+        there = await fleet.ask(other, "Hello", "there", 0)
+        ids = [each.text("askAI.answer.id") for each in (here, there)]
+        address = address_of(stopping)
+        async with (
+            listening(address, FOLLOW, fleet.token, id=ids[0], after=0) as own,
+            listening(address, FOLLOW, fleet.token, id=ids[1], after=0) as others,
+            listening(address, WATCH, fleet.token) as balances,
+            talking(address) as talk,
+        ):
+            await talk.begin(fleet.token)
+            await talk.ask(WATCH)
+            await talk.hear()
+            stopping.process.send_signal(signal.SIGTERM)
+            told = await asyncio.gather(last_words(others), last_words(balances))
+            code_of_socket = await talk.closed()
+            asked = await fleet.ask(other, "Hello", "the third")
+            shown = await text_told(own)
+        code = await asyncio.to_thread(stopping.process.wait, 60)
+        again = await fleet.send(other, "query ($id: ID!) { answer(id: $id) { text } }", id=ids[0])
+        await fleet.until_ended()
+
+        assert list(told) == ["UNAVAILABLE", "UNAVAILABLE"]
+        assert code_of_socket == 1012
+        assert asked["askAI.answer.status"] == "SUCCEEDED"
+        assert shown == again.text("answer.text")
+        assert code == 0
+        assert await fleet.holds() == ["CAPTURED"] * 3
+        assert await fleet.differences() == []
+
+
+async def text_told(events: Events) -> str:
+    """The text of an answer that is told to its end."""
+    text = ""
+    async for _, body in events.each():
+        match body:
+            case {"data": {"answer": {"text": str(piece)}}}:
+                text += piece
+            case None:
+                return text
+            case _:
+                pass
+    raise AssertionError(f"It broke off: {text}")
+
+
+async def last_words(events: Events) -> object:
+    """The code of the error that a stream of events ends with."""
+    *_, (_, last), end = await events.all()
+    assert end == ("complete", None)
+    match last:
+        case {"errors": [{"extensions": {"code": code}}]}:
+            return code
+        case _:
+            raise AssertionError(last)

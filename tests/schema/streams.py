@@ -1,10 +1,11 @@
 """What streams read, kept in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from domain.balance_changes import BalanceChanges
+from domain.errors import Problem
 from domain.following import Following
 from domain.payment_changes import PaymentChanges
 from domain.streaming import Transcript
@@ -29,6 +30,9 @@ class FakeRuns:
         self.followed.append(answer_id)
         yield self.elsewhere[answer_id]
         self.followed.remove(answer_id)
+
+    def stop(self, told: Callable[[], Problem]) -> None:
+        raise told()
 
 
 @dataclass(frozen=True, slots=True)
