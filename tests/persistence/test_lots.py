@@ -71,6 +71,18 @@ async def test_credits_are_gone_once_their_time_is_over_without_any_sweep(bank: 
     assert await kinds(bank, purse) == [("RECHARGE", 30), ("RECHARGE", 10), ("EXPIRY", -30)]
 
 
+async def test_once_what_lapsed_is_booked_holds_are_taken_the_quick_way_again(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    lapsing = await grant(bank, purse, 30, lapses=NEXT_YEAR)
+    await grant(bank, purse, 10)
+    await lapse(bank, lapsing.entry_id)
+    await hold(bank, purse, 4)
+
+    await hold(bank, purse, 6)
+
+    assert bank.ledger.detours.read() == {("repeat",): (1,)}
+
+
 async def test_credits_under_a_hold_do_not_lapse_until_it_ends(bank: Bank) -> None:
     purse = (await bank.customer()).purse
     lapsing = await grant(bank, purse, 30, lapses=NEXT_YEAR)
@@ -92,6 +104,43 @@ async def test_credits_under_a_hold_do_not_lapse_until_it_ends(bank: Bank) -> No
     ]
 
 
+async def test_a_hold_keeps_no_more_from_lapsing_than_it_is_for(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    first = await grant(bank, purse, 10, lapses=NEXT_YEAR)
+    second = await grant(bank, purse, 10, lapses=THE_YEAR_AFTER)
+    await hold(bank, purse, 10)
+    await lapse(bank, first.entry_id)
+    await lapse(bank, second.entry_id)
+
+    assert await left(bank, purse) == [10, 0]
+    assert await settled(bank, purse) == 10
+
+
+async def test_a_hold_keeps_from_lapsing_what_it_will_spend(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    paid = await grant(bank, purse, 10, is_paid=True, lapses=NEXT_YEAR)
+    free = await grant(bank, purse, 10, lapses=NEXT_YEAR)
+    await hold(bank, purse, 10)
+    await lapse(bank, paid.entry_id, free.entry_id)
+
+    assert await left(bank, purse) == [0, 10]
+
+
+async def test_what_is_held_does_not_lapse_though_the_clock_was_set_back(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    lapsing = await grant(bank, purse, 10, lapses=NEXT_YEAR)
+    in_an_hour = lapsing.entry_id.moment + 3_600_000_000
+    await bank.owner.execute("UPDATE tallystick.balances SET moment = $1", in_an_hour)
+    taken = await bank.ask(purse, 10)
+    await lapse(bank, lapsing.entry_id)
+
+    while_held = await settled(bank, purse)
+    await bank.ledger.release(taken.hold_id)
+
+    assert while_held == 10
+    assert await settled(bank, purse) == 0
+
+
 async def test_a_hold_taken_later_does_not_keep_credits_from_lapsing(bank: Bank) -> None:
     purse = (await bank.customer()).purse
     lapsing = await grant(bank, purse, 30, lapses=NEXT_YEAR)
@@ -100,6 +149,23 @@ async def test_a_hold_taken_later_does_not_keep_credits_from_lapsing(bank: Bank)
 
     await hold(bank, purse, 10)
 
+    assert await settled(bank, purse) == 10
+
+
+async def test_what_a_hold_kept_from_lapsing_lapses_with_its_end_whoever_holds_the_rest(
+    bank: Bank,
+) -> None:
+    purse = (await bank.customer()).purse
+    lapsing = await grant(bank, purse, 10, lapses=NEXT_YEAR)
+    await grant(bank, purse, 10)
+    earlier = await bank.ask(purse, 10)
+    await lapse(bank, lapsing.entry_id)
+    await hold(bank, purse, 10)
+
+    while_held = await settled(bank, purse)
+    await bank.ledger.release(earlier.hold_id)
+
+    assert while_held == 20
     assert await settled(bank, purse) == 10
 
 
@@ -148,6 +214,20 @@ async def test_what_is_owed_is_collected_from_what_a_hold_gives_back(bank: Bank)
 
     assert (owing.balance.total, owing.balance.owed) == (30, 25)
     assert await settled(bank, purse) == 5
+
+
+async def test_credits_that_lapsed_repay_nothing_that_is_owed(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    lapsing = await grant(bank, purse, 30, lapses=NEXT_YEAR)
+    taken = await bank.ask(purse, 30)
+    await debit(bank, purse, 25, may_owe=True)
+    await lapse(bank, lapsing.entry_id)
+
+    await bank.ledger.release(taken.hold_id)
+
+    assert await settled(bank, purse) == 0
+    assert await kinds(bank, purse) == [("RECHARGE", 30), ("EXPIRY", -30)]
+    assert await owed(bank, purse) == 25
 
 
 async def test_what_is_owed_is_not_held_anew_by_who_comes_with_the_end_of_a_hold(
@@ -337,22 +417,22 @@ async def spend(bank: Bank, purse: PurseId, amount: int) -> None:
     await bank.answer(purse, amount, amount)
 
 
-async def lapse(bank: Bank, entry_id: EntryId) -> None:
-    """Make the time of these credits be over, as of now."""
-    account_id, key_number = entry_id.purse.account_id, entry_id.purse.key_number
+async def lapse(bank: Bank, *entry_ids: EntryId) -> None:
+    """Make the time of these credits of one purse be over, as of now."""
+    purse = entry_ids[0].purse
     async with bank.owner.acquire() as connection, connection.transaction():
         over = await connection.fetchval(
-            "UPDATE tallystick.lots SET expires_at = clock_timestamp() WHERE account_id = $1"
-            " AND key_number = $2 AND entry_moment = $3 RETURNING expires_at",
-            account_id,
-            key_number,
-            entry_id.moment,
+            "UPDATE tallystick.lots SET expires_at = now() WHERE account_id = $1"
+            " AND key_number = $2 AND entry_moment = ANY ($3) RETURNING expires_at",
+            purse.account_id,
+            purse.key_number,
+            [entry_id.moment for entry_id in entry_ids],
         )
         await connection.execute(
             "UPDATE tallystick.balances SET next_expiry = $3"
             " WHERE account_id = $1 AND key_number = $2",
-            account_id,
-            key_number,
+            purse.account_id,
+            purse.key_number,
             over,
         )
 
@@ -368,6 +448,15 @@ async def settled(bank: Bank, purse: PurseId) -> int:
         purse.key_number,
     )
     return total
+
+
+async def owed(bank: Bank, purse: PurseId) -> int:
+    amount: int = await bank.owner.fetchval(
+        "SELECT owed FROM tallystick.balances WHERE account_id = $1 AND key_number = $2",
+        purse.account_id,
+        purse.key_number,
+    )
+    return amount
 
 
 async def lots(bank: Bank, purse: PurseId) -> list[tuple[int, bool, datetime | None]]:
