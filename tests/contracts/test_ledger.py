@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from domain.answers import AnswerBeginning, AnswerEnd, AnswerStatus, AttemptEnd, UsageOutcome
+from domain.answers import (
+    AnswerBeginning,
+    AnswerEnd,
+    AnswerStatus,
+    AttemptEnd,
+    FinishReason,
+    UsageOutcome,
+)
 from domain.errors import (
     IdempotencyKeyReused,
     InsufficientCredits,
@@ -15,6 +22,7 @@ from domain.errors import (
     ProviderFailure,
     StateConflict,
 )
+from domain.keys import KeyFunding
 from domain.ledger import Credit, Debit, EntryKind, HoldTaken, Once
 from domain.units import (
     MICROCREDITS_MAX,
@@ -29,6 +37,7 @@ from domain.units import (
 from persistence.verifying import verify
 from tests.persistence.bank import MODEL, Bank, Customer, open_bank
 from tests.persistence.company import Company, Way
+from tests.persistence.programs import make_program
 
 ONCE = Once.of("askAI", "the key", "the question")
 ANOTHER = Once.of("askAI", "another key", "the question")
@@ -38,6 +47,47 @@ UPDATE tallystick.balances SET moment = moment + 3600000000 WHERE account_id = $
 """What is known of a purse is an hour ahead of the clock from now on."""
 
 BEGINNING = AnswerBeginning(model_id=MODEL.id, price_id=PriceId(1), answer_tokens_max=100)
+FAULT = ProblemCode.PROVIDER_FAILED
+FAILED_ATTEMPT = AttemptEnd(
+    attempt=1,
+    outcome=UsageOutcome.FAILED,
+    input_tokens=7,
+    cached_input_tokens=2,
+    output_tokens=1,
+    latency_ms=50,
+    first_token_ms=5,
+    problem_code=FAULT,
+    provider_cost=17,
+)
+STOPPED_ATTEMPT = AttemptEnd(
+    attempt=1,
+    outcome=UsageOutcome.CANCELED,
+    input_tokens=30,
+    cached_input_tokens=10,
+    output_tokens=20,
+    is_estimated=True,
+    latency_ms=700,
+    first_token_ms=90,
+    provider_cost=0,
+)
+STOPPED = AnswerEnd(
+    status=AnswerStatus.CANCELED,
+    text="half an answer",
+    finish_reason=FinishReason.CANCELED,
+    failure=None,
+    attempts=(),
+)
+FIGURES = """
+SELECT moment, key_number, api_key_number, price_id, model_id, attempt, outcome, input_tokens,
+       cached_input_tokens, output_tokens, is_estimated, charged, latency_ms, first_token_ms,
+       problem_code, provider_cost
+  FROM tallystick.usage_records WHERE account_id = $1 ORDER BY moment
+"""
+SUMMED_UP = """
+SELECT api_key_number, attempts, succeeded, failed, canceled, input_tokens, cached_input_tokens,
+       output_tokens, charged, latency_ms, first_token_ms, provider_cost
+  FROM tallystick.usage_hours WHERE account_id = $1
+"""
 
 
 @pytest.fixture
@@ -398,6 +448,43 @@ async def test_an_answer_is_kept_with_its_attempts_when_its_hold_ends(
     )
     assert answer is not None
     assert tuple(answer) == ("SUCCEEDED", "an answer", 45)
+
+
+async def test_every_figure_of_every_attempt_is_kept_once_however_often_its_end_is_told(
+    bank: Bank, company: Company, customer: Customer
+) -> None:
+    program = await make_program(bank, customer, funding=KeyFunding.OWN)
+    await bank.key_ring.fund(
+        customer.session_id, program.id, Microcredits(100), Once.of("fundApiKey", "1")
+    )
+    canceled = replace(STOPPED, attempts=(STOPPED_ATTEMPT,))
+    stopped = replace(STOPPED, attempts=(FAILED_ATTEMPT, replace(STOPPED_ATTEMPT, attempt=2)))
+    beginning = replace(BEGINNING, api_key_number=program.id.number)
+    ended = []
+    for once, end in ((ONCE, canceled), (ANOTHER, stopped)):
+        taken = await company.send(
+            bank.ledger.hold(
+                program.purse, Microcredits(9), once, lasts_seconds=60, beginning=beginning
+            )
+        )
+        for _ in range(2):
+            ended.append(
+                await company.send(bank.ledger.capture(taken.hold_id, Microcredits(11), end))
+            )
+
+    assert [each.replayed for each in ended] == [False, True, False, True]
+    figures = (1, program.id.number, 1, "small")
+    kept = await bank.owner.fetch(FIGURES, customer.account_id)
+    assert [tuple(row) for row in kept] == [
+        (ended[0].ended_at + 1, *figures, 1, "CANCELED", 30, 10, 20, True, 9, 700, 90, None, 0),
+        (ended[2].ended_at + 1, *figures, 1, "FAILED", 7, 2, 1, False, 0, 50, 5, FAULT, 17),
+        (ended[2].ended_at + 2, *figures, 2, "CANCELED", 30, 10, 20, True, 9, 700, 90, None, 0),
+    ]
+    hour = await bank.owner.fetchrow(SUMMED_UP, customer.account_id)
+    assert hour is not None
+    assert tuple(hour) == (1, 3, 0, 1, 2, 67, 22, 41, 18, 0, 0, 17)
+    texts = await bank.owner.fetch("SELECT key_number, text FROM tallystick.answer_texts")
+    assert [tuple(row) for row in texts] == [(1, "half an answer")] * 2
 
 
 async def test_an_answer_that_waits_is_nobodys_and_one_that_runs_is_somebodys(

@@ -204,6 +204,30 @@ async def test_what_is_owed_is_repaid_from_the_next_credits(bank: Bank) -> None:
     assert await left(bank, purse) == [0, 25]
 
 
+async def test_what_is_owed_for_one_payment_adds_to_what_is_owed_for_another(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    await grant(bank, purse, 10)
+
+    await debit(bank, purse, 25, may_owe=True)
+    owing = await debit(bank, purse, 5, may_owe=True)
+
+    assert (owing.balance.total, owing.balance.owed) == (0, 20)
+
+
+async def test_credits_that_lapsed_are_not_there_to_be_taken_back(bank: Bank) -> None:
+    purse = (await bank.customer()).purse
+    lapsing = await grant(bank, purse, 30, lapses=NEXT_YEAR)
+    await grant(bank, purse, 10)
+    await lapse(bank, lapsing.entry_id)
+
+    with pytest.raises(InsufficientCredits) as refusal:
+        await debit(bank, purse, 11)
+    owing = await debit(bank, purse, 15, may_owe=True)
+
+    assert refusal.value.available == 10
+    assert (owing.balance.total, owing.balance.owed) == (0, 5)
+
+
 async def test_what_is_owed_is_collected_from_what_a_hold_gives_back(bank: Bank) -> None:
     purse = (await bank.customer()).purse
     await grant(bank, purse, 30)
@@ -272,6 +296,21 @@ async def test_credits_taken_back_come_from_every_lot_their_entry_brought(bank: 
     assert (await verify(bank.url)).is_clean
 
 
+async def test_of_what_an_entry_brought_free_credits_are_taken_back_before_paid_ones(
+    bank: Bank,
+) -> None:
+    customer = await bank.customer()
+    key_purse = await bank.postings.open(customer.account_id, customer.key_purse.key_number)
+    await grant(bank, customer.purse, 10, is_paid=True)
+    await grant(bank, customer.purse, 10)
+    await transfer(bank, customer.purse, key_purse, 20)
+    moved = await last_moment(bank, key_purse, "TRANSFER")
+
+    await debit(bank, key_purse, 15, reverses=EntryId(key_purse, moved))
+
+    assert await lots(bank, key_purse) == [(0, False, None), (5, True, None)]
+
+
 async def test_credits_stay_what_they_are_when_they_move_to_a_key(bank: Bank) -> None:
     customer = await bank.customer()
     key_purse = await bank.postings.open(customer.account_id, customer.key_purse.key_number)
@@ -297,6 +336,20 @@ async def test_what_a_hold_keeps_from_lapsing_is_not_what_moves_to_a_key(bank: B
 
     assert await settled(bank, customer.purse) == 10
     assert await settled(bank, key_purse) == 10
+
+
+async def test_what_lapsed_is_booked_once_by_many_who_look_at_the_same_time(bank: Bank) -> None:
+    customer = await bank.customer()
+    for _ in range(5):
+        lapsing = await grant(bank, customer.purse, 30, lapses=NEXT_YEAR)
+        await lapse(bank, lapsing.entry_id)
+
+        found = await asyncio.gather(
+            *(bank.books.balances(customer.reader, [customer.purse]) for _ in range(8))
+        )
+
+        assert {balances[customer.purse].total for balances in found} == {0}
+    assert await kinds(bank, customer.purse) == [("RECHARGE", 30), ("EXPIRY", -30)] * 5
 
 
 async def test_the_sweep_books_what_has_lapsed(bank: Bank, deployment_secret: str) -> None:

@@ -66,11 +66,13 @@ async def test_a_debit_takes_from_the_lot_of_the_payment_it_takes_back(bank: Ban
     alice = await bank.customer(100)
     bought = await bank.postings.grant(alice.purse, PURCHASE, ONCE)
 
-    await bank.postings.debit(
+    taken = await bank.postings.debit(
         alice.purse, replace(CHARGEBACK, reverses=bought.entry_id), Once.of("a test", "2")
     )
 
     assert [lot.amount for lot in await _lots(bank, alice, alice.purse)] == [100]
+    entries = await bank.books.entries(alice.reader, [taken.entry_id])
+    assert entries[taken.entry_id].reverses == bought.entry_id
 
 
 async def test_a_debit_is_refused_beyond_what_is_available(bank: Bank) -> None:
