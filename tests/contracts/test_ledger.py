@@ -467,10 +467,10 @@ async def test_every_figure_of_every_attempt_is_kept_once_however_often_its_end_
                 program.purse, Microcredits(9), once, lasts_seconds=60, beginning=beginning
             )
         )
-        for _ in range(2):
-            ended.append(
-                await company.send(bank.ledger.capture(taken.hold_id, Microcredits(11), end))
-            )
+        ended += [
+            await company.send(bank.ledger.capture(taken.hold_id, Microcredits(11), end))
+            for _ in range(2)
+        ]
 
     assert [each.replayed for each in ended] == [False, True, False, True]
     figures = (1, program.id.number, 1, "small")

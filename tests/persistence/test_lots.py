@@ -324,6 +324,38 @@ async def test_credits_stay_what_they_are_when_they_move_to_a_key(bank: Bank) ->
     assert await lots(bank, key_purse) == [(20, False, NEXT_YEAR), (5, True, None)]
 
 
+async def test_credits_that_lapsed_move_to_no_key(bank: Bank) -> None:
+    customer = await bank.customer()
+    key_purse = await bank.postings.open(customer.account_id, customer.key_purse.key_number)
+    lapsing = await grant(bank, customer.purse, 30, lapses=NEXT_YEAR)
+    await grant(bank, customer.purse, 10)
+    await lapse(bank, lapsing.entry_id)
+
+    with pytest.raises(InsufficientCredits) as refusal:
+        await transfer(bank, customer.purse, key_purse, 11)
+
+    assert refusal.value.available == 10
+
+
+async def test_what_was_spent_before_credits_came_was_not_spent_of_them(bank: Bank) -> None:
+    customer = await bank.customer()
+    key_purse = await bank.postings.open(customer.account_id, customer.key_purse.key_number)
+    await grant(bank, customer.purse, 20)
+    await transfer(bank, customer.purse, key_purse, 10)
+    await spend(bank, customer.purse, 4)
+    await spend(bank, key_purse, 3)
+    await grant(bank, customer.purse, 5, lapses=NEXT_YEAR)
+
+    await transfer(bank, customer.purse, key_purse, 6)
+
+    assert await left(bank, customer.purse) == [5, 0]
+    assert await lots(bank, key_purse) == [
+        (7, False, None),
+        (5, False, NEXT_YEAR),
+        (1, False, None),
+    ]
+
+
 async def test_what_a_hold_keeps_from_lapsing_is_not_what_moves_to_a_key(bank: Bank) -> None:
     customer = await bank.customer()
     key_purse = await bank.postings.open(customer.account_id, customer.key_purse.key_number)

@@ -181,6 +181,19 @@ async def test_a_transfer_beyond_what_is_available_is_refused(bank: Bank) -> Non
         )
 
 
+async def test_a_transfer_never_moves_what_is_held(bank: Bank) -> None:
+    alice = await bank.customer(10)
+    await bank.postings.open(alice.account_id, KeyNumber(1))
+    await bank.ask(alice.purse, 8)
+
+    with pytest.raises(InsufficientCredits) as refused:
+        await bank.postings.transfer(
+            source=alice.purse, target=alice.key_purse, amount=Microcredits(3), once=ONCE
+        )
+
+    assert refused.value.available == 2
+
+
 async def test_credits_never_move_between_accounts(bank: Bank) -> None:
     alice, bob = await bank.customer(10), await bank.customer()
 
