@@ -35,7 +35,7 @@ from domain.units import (
     PurseId,
 )
 from persistence.verifying import verify
-from tests.persistence.bank import MODEL, Bank, Customer, open_bank
+from tests.persistence.bank import ANSWERED, MODEL, Bank, Customer, open_bank
 from tests.persistence.company import Company, Way
 from tests.persistence.programs import make_program
 
@@ -86,7 +86,7 @@ SELECT moment, key_number, api_key_number, price_id, model_id, attempt, outcome,
 SUMMED_UP = """
 SELECT api_key_number, attempts, succeeded, failed, canceled, input_tokens, cached_input_tokens,
        output_tokens, charged, latency_ms, first_token_ms, provider_cost
-  FROM tallystick.usage_hours WHERE account_id = $1
+  FROM tallystick.usage_hours WHERE account_id = $1 ORDER BY api_key_number
 """
 
 
@@ -453,15 +453,22 @@ async def test_an_answer_is_kept_with_its_attempts_when_its_hold_ends(
 async def test_every_figure_of_every_attempt_is_kept_once_however_often_its_end_is_told(
     bank: Bank, company: Company, customer: Customer
 ) -> None:
-    program = await make_program(bank, customer, funding=KeyFunding.OWN)
+    own = await make_program(bank, customer, funding=KeyFunding.OWN)
+    shared = await make_program(bank, customer)
     await bank.key_ring.fund(
-        customer.session_id, program.id, Microcredits(100), Once.of("fundApiKey", "1")
+        customer.session_id, own.id, Microcredits(50), Once.of("fundApiKey", "1")
     )
-    canceled = replace(STOPPED, attempts=(STOPPED_ATTEMPT,))
-    stopped = replace(STOPPED, attempts=(FAILED_ATTEMPT, replace(STOPPED_ATTEMPT, attempt=2)))
-    beginning = replace(BEGINNING, api_key_number=program.id.number)
     ended = []
-    for once, end in ((ONCE, canceled), (ANOTHER, stopped)):
+    for number, (program, end) in enumerate(
+        (
+            (own, replace(STOPPED, attempts=(STOPPED_ATTEMPT,))),
+            (own, replace(STOPPED, attempts=(FAILED_ATTEMPT, replace(STOPPED_ATTEMPT, attempt=2)))),
+            (shared, ANSWERED),
+            (shared, ANSWERED),
+        )
+    ):
+        beginning = replace(BEGINNING, api_key_number=program.id.number)
+        once = Once.of("askAI", f"key {number}")
         taken = await company.send(
             bank.ledger.hold(
                 program.purse, Microcredits(9), once, lasts_seconds=60, beginning=beginning
@@ -472,19 +479,27 @@ async def test_every_figure_of_every_attempt_is_kept_once_however_often_its_end_
             for _ in range(2)
         ]
 
-    assert [each.replayed for each in ended] == [False, True, False, True]
-    figures = (1, program.id.number, 1, "small")
+    assert [each.replayed for each in ended] == [False, True] * 4
     kept = await bank.owner.fetch(FIGURES, customer.account_id)
-    assert [tuple(row) for row in kept] == [
-        (ended[0].ended_at + 1, *figures, 1, "CANCELED", 30, 10, 20, True, 9, 700, 90, None, 0),
-        (ended[2].ended_at + 1, *figures, 1, "FAILED", 7, 2, 1, False, 0, 50, 5, FAULT, 17),
-        (ended[2].ended_at + 2, *figures, 2, "CANCELED", 30, 10, 20, True, 9, 700, 90, None, 0),
+    moments = [
+        row["moment"] - each.ended_at for row, each in zip(kept[2:], ended[2::2], strict=True)
     ]
-    hour = await bank.owner.fetchrow(SUMMED_UP, customer.account_id)
-    assert hour is not None
-    assert tuple(hour) == (1, 3, 0, 1, 2, 67, 22, 41, 18, 0, 0, 17)
-    texts = await bank.owner.fetch("SELECT key_number, text FROM tallystick.answer_texts")
-    assert [tuple(row) for row in texts] == [(1, "half an answer")] * 2
+    assert [kept[0]["moment"] - ended[0].ended_at, *moments] == [1, 2, 1, 1]
+    assert [tuple(row)[1:] for row in kept] == [
+        (1, 1, 1, "small", 1, "CANCELED", 30, 10, 20, True, 9, 700, 90, None, 0),
+        (1, 1, 1, "small", 1, "FAILED", 7, 2, 1, False, 0, 50, 5, FAULT, 17),
+        (1, 1, 1, "small", 2, "CANCELED", 30, 10, 20, True, 9, 700, 90, None, 0),
+        *[(0, 2, 1, "small", 1, "SUCCEEDED", 30, 10, 20, False, 9, 700, 90, None, 17)] * 2,
+    ]
+    hours = await bank.owner.fetch(SUMMED_UP, customer.account_id)
+    assert [tuple(hour) for hour in hours] == [
+        (1, 3, 0, 1, 2, 67, 22, 41, 18, 0, 0, 17),
+        (2, 2, 2, 0, 0, 60, 20, 40, 18, 1_400, 180, 34),
+    ]
+    texts = await bank.owner.fetch(
+        "SELECT key_number, text FROM tallystick.answer_texts ORDER BY moment"
+    )
+    assert [tuple(row) for row in texts] == [(1, "half an answer")] * 2 + [(0, "an answer")] * 2
 
 
 async def test_an_answer_that_waits_is_nobodys_and_one_that_runs_is_somebodys(

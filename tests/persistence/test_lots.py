@@ -324,6 +324,19 @@ async def test_credits_stay_what_they_are_when_they_move_to_a_key(bank: Bank) ->
     assert await lots(bank, key_purse) == [(20, False, NEXT_YEAR), (5, True, None)]
 
 
+async def test_credits_that_move_to_a_key_lapse_there_and_repay_what_it_owes(bank: Bank) -> None:
+    customer = await bank.customer()
+    key_purse = await bank.postings.open(customer.account_id, customer.key_purse.key_number)
+    await debit(bank, key_purse, 4, may_owe=True)
+    await grant(bank, customer.purse, 10, lapses=NEXT_YEAR)
+
+    await transfer(bank, customer.purse, key_purse, 10)
+
+    assert await kinds(bank, key_purse) == [("TRANSFER", 10), ("CHARGEBACK", -4)]
+    assert await next_expiry(bank, key_purse) == NEXT_YEAR
+    assert await next_expiry(bank, customer.purse) is None
+
+
 async def test_credits_that_lapsed_move_to_no_key(bank: Bank) -> None:
     customer = await bank.customer()
     key_purse = await bank.postings.open(customer.account_id, customer.key_purse.key_number)
@@ -542,6 +555,16 @@ async def owed(bank: Bank, purse: PurseId) -> int:
         purse.key_number,
     )
     return amount
+
+
+async def next_expiry(bank: Bank, purse: PurseId) -> datetime | None:
+    """When spending has to look at the lots again."""
+    time: datetime | None = await bank.owner.fetchval(
+        "SELECT next_expiry FROM tallystick.balances WHERE account_id = $1 AND key_number = $2",
+        purse.account_id,
+        purse.key_number,
+    )
+    return time
 
 
 async def lots(bank: Bank, purse: PurseId) -> list[tuple[int, bool, datetime | None]]:

@@ -204,11 +204,14 @@ async def test_refunds_of_an_account_and_its_key_with_one_key_at_once_have_one_e
 async def test_only_a_charge_can_be_given_back(bank: Bank) -> None:
     admin, alice = await bank.administrator(), await bank.customer(100)
     grant = Moment(await bank.owner.fetchval("SELECT moment FROM tallystick.entries"))
+    program = await make_program(bank, alice, funding=KeyFunding.OWN)
+    charge = (await bank.answer(alice.purse, charged=40)).ended_at
 
     for entry_id in (
         EntryId(alice.purse, grant),
         EntryId(alice.purse, Moment(1)),
         EntryId(PurseId(NOBODY), grant),
+        EntryId(program.purse, charge),
     ):
         with pytest.raises(NotFound):
             await _refund(bank, admin, entry_id, None, "1")

@@ -15,6 +15,13 @@ PURCHASE = Credit(kind=EntryKind.RECHARGE, amount=Microcredits(50), is_paid=True
 CHARGEBACK = Debit(kind=EntryKind.CHARGEBACK, amount=Microcredits(50), may_owe=True)
 ONCE = Once.of("a test", "1", "input")
 NOBODYS = PurseId(AccountId(7))
+LOCK = """
+SELECT FROM tallystick.balances WHERE account_id = $1 AND key_number = $2 FOR NO KEY UPDATE
+"""
+SOMEBODY_WAITS = """
+SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                WHERE NOT l.granted AND a.datname = current_database())
+"""
 
 
 async def test_a_grant_adds_credits_once(bank: Bank) -> None:
@@ -168,6 +175,50 @@ async def test_transfers_there_and_back_at_once_neither_block_nor_lose(bank: Ban
 
     balances = await bank.books.balances(alice.reader, [alice.purse, alice.key_purse])
     assert sum(balance.total for balance in balances.values()) == 100
+    assert (await verify(bank.url)).is_clean
+
+
+async def test_a_transfer_waits_for_the_account_before_it_takes_the_key(bank: Bank) -> None:
+    alice = await bank.customer(100)
+    await bank.postings.open(alice.account_id, KeyNumber(1))
+    await bank.postings.transfer(
+        source=alice.purse, target=alice.key_purse, amount=Microcredits(50), once=ONCE
+    )
+
+    async with bank.owner.acquire() as busy, bank.owner.acquire() as other:
+        async with busy.transaction(), other.transaction():
+            await busy.execute(LOCK, alice.account_id, 0)
+            moving = asyncio.create_task(
+                bank.postings.transfer(
+                    source=alice.key_purse,
+                    target=alice.purse,
+                    amount=Microcredits(50),
+                    once=Once.of("a test", "2"),
+                )
+            )
+            while not await busy.fetchval(SOMEBODY_WAITS):  # noqa: ASYNC110 - the server knows
+                await asyncio.sleep(0.01)
+
+            await other.execute(LOCK + " NOWAIT", alice.account_id, 1)
+        assert (await moving).balance.total == 0
+
+
+async def test_transfers_follow_each_other_though_the_clock_was_set_back(bank: Bank) -> None:
+    alice = await bank.customer(10)
+    await bank.postings.grant(alice.purse, PURCHASE, ONCE)
+    await bank.postings.open(alice.account_id, KeyNumber(1))
+    await bank.owner.execute("UPDATE tallystick.balances SET moment = moment + 3600000000")
+
+    for number, amount in enumerate((30, 20, 10)):
+        await bank.postings.transfer(
+            source=alice.purse,
+            target=alice.key_purse,
+            amount=Microcredits(amount),
+            once=Once.of("a test", f"transfer {number}"),
+        )
+
+    moved = await _lots(bank, alice, alice.key_purse)
+    assert [lot.remaining for lot in moved] == [10, 20, 20, 10]
     assert (await verify(bank.url)).is_clean
 
 
