@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from domain.alerting import AlertKind
+from domain.answers import AnswerEnd
 from domain.conditions import CALM_FOR, COUNTED_EVERY, Height, Reading
-from domain.errors import StateConflict
+from domain.errors import ProviderFailure, StateConflict
 from domain.units import AlertId
 from persistence.book_checks import PostgresBookChecks
 from persistence.books_alerts import PostgresAlertBooks
@@ -51,11 +53,11 @@ async def tower(bank: Bank) -> AsyncIterator[Tower]:
         yield tower
 
 
-async def fail(bank: Bank, times: int) -> None:
+async def fail(bank: Bank, times: int, end: AnswerEnd = GIVEN_UP) -> None:
     customer = await bank.customer(1_000_000)
     for _ in range(times):
         taken = await bank.ask(customer.purse)
-        await bank.ledger.release(taken.hold_id, GIVEN_UP)
+        await bank.ledger.release(taken.hold_id, end)
 
 
 async def test_a_well_kept_bank_has_no_alerts(bank: Bank, tower: Tower) -> None:
@@ -79,6 +81,24 @@ async def test_failures_at_a_provider_are_seen_by_model(bank: Bank, tower: Tower
             1,
         )
     ]
+
+
+async def test_what_a_provider_rejects_is_no_failure_of_it(bank: Bank, tower: Tower) -> None:
+    customer = await bank.customer(1_000_000)
+    rejected = replace(GIVEN_UP, failure=ProviderFailure.REJECTED)
+
+    await fail(bank, 12, rejected)
+    # And in one batch.
+    taken = await asyncio.gather(*(bank.ask(customer.purse) for _ in range(12)))
+    await asyncio.gather(*(bank.ledger.release(each.hold_id, rejected) for each in taken))
+    alone = await tower.look(AlertKind.PROVIDER_FAILURES)
+    [first] = GIVEN_UP.attempts
+    await fail(bank, 11, replace(rejected, attempts=(first, replace(first, attempt=2))))
+
+    assert alone == 0
+    assert await tower.look(AlertKind.PROVIDER_FAILURES) == 1
+    [(_, message, _)] = await tower.alerts()
+    assert message.startswith("Of 11 attempts at small within 10 minutes, 11 failed")
 
 
 async def test_many_who_look_at_once_tell_it_once(bank: Bank, tower: Tower) -> None:
