@@ -23,7 +23,7 @@ def require(*programs: str) -> None:
     pytest.skip(reason)
 
 
-def run(script: str, *arguments: str, folder: Path = BROWSER, seconds_max: float = 120) -> str:
+def run(script: str, *arguments: str, folder: Path = BROWSER, seconds_max: float = 300) -> str:
     """What a script prints; fails with what it says when it fails."""
     require("node", "npm")
     _install(folder)

@@ -45,7 +45,7 @@ LOGIN_CLAIMS: dict[str, object] = {
     "email_verified": True,
     "name": "Ada",
     "iat": NOW,
-    "exp": NOW + 300,
+    "exp": NOW + 3_600,
 }
 GOOGLE_CLAIMS: dict[str, object] = {
     "iss": GOOGLE,
@@ -332,7 +332,7 @@ async def test_a_token_is_verified_once_and_expires_all_the_same() -> None:
     issuer = replace(LOGIN_ISSUER, rule=replace(LOGIN_ISSUER.rule, source=source))
     clock = MovedClock(SystemClock().now())
     known = OutsideTokens(issuers={LOGIN: issuer}, secret="a secret", clock=clock)
-    token = signed(LOGIN_CLAIMS, typ="at+jwt")
+    token = signed(changed(LOGIN_CLAIMS, exp=now() + 300), typ="at+jwt")
 
     for _ in range(5):
         await known.verify(token, LOGIN)
@@ -354,7 +354,9 @@ def google(clock: MovedClock | None = None) -> GoogleIdTokens:
 
 @pytest.mark.parametrize("issuer", [GOOGLE, "accounts.google.com"])
 async def test_an_id_token_of_this_sign_in_is_believed(issuer: str) -> None:
-    identity = await google().verify(signed(changed(GOOGLE_CLAIMS, iss=issuer)), NONCE)
+    claims = changed(GOOGLE_CLAIMS, iss=issuer, iat=now())
+
+    identity = await google().verify(signed(claims), NONCE)
 
     assert identity.issuer == GOOGLE
     assert (identity.subject, identity.confirmed_email) == ("1087", "ada@gmail.test")

@@ -142,8 +142,10 @@ async def test_too_many_questions_are_told_when_to_come_back(house: House) -> No
     user, _ = await house.visitor()
     for number in range(5):
         await user.ask("hello", f"key {number}")
-
+    # A question comes free every twelve seconds, which a slow machine may have taken for these.
     asked = await user.send(ASK_MODEL, content="hello")
+    while asked["askAI.__typename"] == "AskAISuccess":
+        asked = await user.send(ASK_MODEL, content="hello")
 
     assert told(asked, "askAI") == ("RateLimited", "RATE_LIMITED", 429)
     seconds = asked["askAI.retryAfterSeconds"]
