@@ -16,12 +16,14 @@ from domain.overseeing import LOOKED_AT, Overseeing
 from domain.tallying import Tally
 from domain.thresholds import Limits
 from persistence.book_checks import PostgresBookChecks
+from persistence.forgetting import PostgresSeenAlerts
 from persistence.overseeing import PostgresCounts, PostgresLookout
 from persistence.pools import pool_of
 from persistence.roles import Login
 from schema.ids import account_name
 
 WRITE_SECONDS: Final = 10.0
+FORGET_SECONDS: Final = 3_600.0
 _FIRST_LOOK_SECONDS: Final = 15.0
 """A process that has just started has more urgent work."""
 _BOOKS_SECONDS: Final = 60.0
@@ -30,10 +32,11 @@ _BOOKS_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Oversight:
-    """What is counted here, what is looked at, and how the books are recomputed."""
+    """What is counted here, looked at and forgotten, and how the books are recomputed."""
 
     tally: Tally
     overseeing: Overseeing
+    seen: PostgresSeenAlerts
     checks: PostgresBookChecks | None
 
     def works(self) -> Sequence[Work]:
@@ -47,7 +50,11 @@ class Oversight:
             )
             for kind, every in LOOKED_AT.items()
         ]
-        works = [*looks, Work("write counts", self.tally.write, WRITE_SECONDS, WRITE_SECONDS)]
+        works = [
+            *looks,
+            Work("write counts", self.tally.write, WRITE_SECONDS, WRITE_SECONDS),
+            Work("forget alerts", self.seen.forget, FORGET_SECONDS, _FIRST_LOOK_SECONDS),
+        ]
         if self.checks is not None:
             works.append(Work("check the books", self.checks.check, _BOOKS_SECONDS, _BOOKS_SECONDS))
         return works
@@ -69,6 +76,7 @@ async def opened_oversight(settings: Settings, deployment: Deployment) -> AsyncI
             overseeing=Overseeing(
                 lookout=PostgresLookout(pool), limits=limits_of(settings), name_of=account_name
             ),
+            seen=PostgresSeenAlerts(pool),
             checks=PostgresBookChecks(
                 pool=pool, url=deployment.url, every=timedelta(minutes=settings.book_check_minutes)
             )

@@ -15,6 +15,7 @@ from domain.units import AlertId
 from persistence.book_checks import PostgresBookChecks
 from persistence.books_alerts import PostgresAlertBooks
 from persistence.engine import Engines
+from persistence.forgetting import PostgresSeenAlerts
 from schema.ids import account_name
 from tests.persistence.bank import GIVEN_UP, Bank
 from tests.persistence.watchtower import AT_ONCE, Tower, tower_of
@@ -45,6 +46,17 @@ ROWS_READ = """
 SELECT coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::bigint FROM pg_stat_user_tables
  WHERE relname LIKE 'usage_%'
 """
+
+
+RAISE = "SELECT tallystick.raise_alert('PAYMENT_MISMATCH', 'WARNING', $1, 'look at it')"
+SEEN_LONG_AGO = """
+UPDATE tallystick.alerts
+   SET acknowledged_at = acknowledged_at - interval '91 days',
+       first_seen_at = first_seen_at - interval '92 days',
+       last_seen_at = last_seen_at - interval '92 days'
+ WHERE id = ANY ($1::bigint[])
+"""
+ALERTS_LEFT = "SELECT array_agg(id ORDER BY id) FROM tallystick.alerts"
 
 
 @pytest.fixture
@@ -99,6 +111,31 @@ async def test_what_a_provider_rejects_is_no_failure_of_it(bank: Bank, tower: To
     assert await tower.look(AlertKind.PROVIDER_FAILURES) == 1
     [(_, message, _)] = await tower.alerts()
     assert message.startswith("Of 11 attempts at small within 10 minutes, 11 failed")
+
+
+async def test_an_alert_is_forgotten_long_after_it_was_seen_and_is_over(
+    bank: Bank, tower: Tower, deployment_secret: str
+) -> None:
+    admin, seen = await bank.administrator(), PostgresSeenAlerts(bank.owner)
+    engines = Engines.connecting(bank.url, secret=deployment_secret, connections_max=1)
+    books = PostgresAlertBooks(engines)
+    await fail(bank, 12)
+    await tower.look(AlertKind.PROVIDER_FAILURES)
+    for subject in ("over", "not seen", "seen lately", "the last"):
+        await bank.owner.execute(RAISE, subject)
+    for number in (1, 2, 4, 5):
+        await books.acknowledge(admin.session_id, AlertId(number))
+    await bank.owner.execute(SEEN_LONG_AGO, [1, 2, 3, 5])
+
+    forgotten = [await seen.forget(), await seen.forget()]
+
+    # The first one's condition lasts, and revisions are counted on from the last one.
+    assert forgotten == [1, 0]
+    assert await bank.owner.fetchval(ALERTS_LEFT) == [1, 3, 4, 5]
+    await bank.owner.execute(RAISE, "next")
+    assert await books.alerts_revision(admin.admin) == 6
+    assert await seen.forget() == 1
+    await engines.dispose()
 
 
 async def test_many_who_look_at_once_tell_it_once(bank: Bank, tower: Tower) -> None:

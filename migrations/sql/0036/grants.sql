@@ -1,0 +1,2 @@
+REVOKE ALL ON FUNCTION forget_alerts FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION forget_alerts TO tallystick_worker;
