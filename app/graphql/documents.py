@@ -19,6 +19,8 @@ from graphql import (
     specified_rules,
     validate,
 )
+from graphql.validation.rules import overlapping_fields_can_be_merged as merging
+from graphql.validation.validate import ValidationAbortedError
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
@@ -31,6 +33,14 @@ from app.graphql.outline import Outline, outline, page_size
 DOCUMENTS_KEPT_MAX = 128
 KEPT_CHARACTERS_MAX = 4_096
 
+# What comparing fields of one name with each other may take. graphql-core would spend most of a
+# second on one document, in which a process answers nobody else; what apps send takes some hundred.
+merging.MAX_COMPLEXITY_BUDGET = 10_000
+
+TOKENS_PER_POINT = 20
+_ABORTED = "Validation aborted."
+_TOO_LONG_TO_CHECK = "Asks for the same fields or fragments too often. Ask for each of them once."
+
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 
@@ -41,6 +51,11 @@ class Prepared:
     document: DocumentNode
     errors: tuple[GraphQLError, ...]
     outlines: Mapping[str | None, tuple[OperationDefinitionNode, Outline]]
+
+    @property
+    def points(self) -> int:
+        """What reading it costs, whatever comes of it: a long one is work even if it is refused."""
+        return self.document.token_count // TOKENS_PER_POINT
 
     def name_of_operation(self, given: str | None) -> str | None:
         """The name of the operation that is meant; raises GraphQLError where several could be."""
@@ -77,6 +92,10 @@ class Documents:
         sizes = tuple((page, page_size(variables[page])) for page in given)
         return self._kept_points(prepared, name, sizes)
 
+    def points_unread(self, text: str) -> int:
+        """What it costs to have tried to read a document that cannot be parsed."""
+        return min(len(text), self.limits.tokens) // TOKENS_PER_POINT
+
     def _points(
         self, prepared: Prepared, name: str | None, sizes: tuple[tuple[str, int], ...]
     ) -> int:
@@ -109,6 +128,8 @@ class Documents:
 
 
 def _invalid(error: GraphQLError) -> GraphQLError:
+    if isinstance(error, ValidationAbortedError) and error.message == _ABORTED:
+        return GraphQLError(_TOO_LONG_TO_CHECK, extensions={"code": RequestCode.TOO_EXPENSIVE})
     return GraphQLError(
         error.message, error.nodes, extensions={"code": RequestCode.INVALID_DOCUMENT}
     )

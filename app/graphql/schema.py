@@ -52,25 +52,37 @@ async def faults(
     variables: Mapping[str, object],
     caller: Caller,
 ) -> list[GraphQLError]:
-    """Why an operation is not run, whatever the transport; counts it when it is."""
-    if prepared.errors:
-        return list(prepared.errors)
+    """Why an operation is not run, whatever the transport; counted in any case."""
+    points, found = prepared.points, list(prepared.errors)
+    if not found:
+        try:
+            points = max(points, _cost(documents, prepared, name, variables, caller))
+        except GraphQLError as error:
+            found = [error]
+        except (AccessError, Problem) as error:
+            found = [GraphQLError(str(error), original_error=error)]
+    return await _counted(caller, points, found)
+
+
+async def _counted(caller: Caller, points: int, found: list[GraphQLError]) -> list[GraphQLError]:
+    """What was found wrong, unless the caller has used up what may be asked for at all."""
+    if found and not points:
+        return found
     try:
-        await _admit(documents, prepared, name, variables, caller)
-    except GraphQLError as error:
-        return [error]
-    except (AccessError, Problem) as error:
+        await caller.admit(points=points)
+    except Problem as error:
         return [GraphQLError(str(error), original_error=error)]
-    return []
+    return found
 
 
-async def _admit(
+def _cost(
     documents: Documents,
     prepared: Prepared,
     name: str | None,
     variables: Mapping[str, object],
     caller: Caller,
-) -> None:
+) -> int:
+    """What running the operation costs; raises whatever speaks against running it."""
     name = prepared.name_of_operation(name)
     if name not in prepared.outlines:
         raise _refused("The document has no operation of the name in operationName.")
@@ -87,7 +99,7 @@ async def _admit(
     points = documents.points(prepared, name, variables)
     if (excess := limits.excess_of_points(points)) is not None:
         raise _refused(excess, RequestCode.TOO_EXPENSIVE)
-    await caller.admit(points=points)
+    return points
 
 
 def _refused(message: str, code: RequestCode = RequestCode.INVALID_DOCUMENT) -> GraphQLError:
@@ -135,15 +147,17 @@ class ServedSchema(strawberry.Schema):
         call. Raises CannotGetOperationTypeError and InvalidOperationTypeError as it does.
         """
         del operation_extensions
+        if context_value is None:
+            raise TypeError("whoever asks is needed to say what they may have")
+        text = query or ""
         try:
-            prepared = self.documents.prepare(query or "")
+            prepared = self.documents.prepare(text)
         except GraphQLSyntaxError as error:
-            return self._failed([error], operation_name)
+            points = self.documents.points_unread(text)
+            return self._failed(await _counted(context_value, points, [error]), operation_name)
         kind = _kind_of(prepared, operation_name, allowed_operation_types or _OF_ANY_KIND)
         note_operation(kind.value, operation_name)
         told_as = operation_name or next(iter(prepared.outlines), None)
-        if context_value is None:
-            raise TypeError("whoever asks is needed to say what they may have")
         try:
             found = await faults(
                 self.documents, prepared, operation_name, variable_values or {}, context_value

@@ -21,6 +21,13 @@ def doubling(fragments: int, end: str = "hello") -> str:
     return f"{{ ...F0 }} {chain} fragment F{fragments} on Query {{ {end} }}"
 
 
+def side_by_side(fragments: int) -> str:
+    """Fragments that all ask for the same, each of which is compared with each other."""
+    spread = " ".join(f"...F{n}" for n in range(fragments))
+    defined = " ".join(f"fragment F{n} on Query {{ branch {{ name }} }}" for n in range(fragments))
+    return f"{{ {spread} }} {defined}"
+
+
 def nested(depth: int) -> str:
     """A document whose deepest field is that many fields deep."""
     return "{" + "branch{" * (depth - 1) + "name" + "}" * (depth - 1) + "}"
@@ -164,6 +171,52 @@ async def test_a_caller_without_allowance_is_told_when_to_come_back(toy: Toy) ->
     assert (reply.status, reply.codes) == (429, ["RATE_LIMITED"])
     assert reply.headers["retry-after"] == "7"
     assert "data" not in reply.body
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ branch {" + " name" * 1_000 + "} }",
+        "{" + " branch { leaf { name } }" * 200 + "}",
+        side_by_side(150),
+        "{ branch {" + " a: name a: shouted" * 200 + "} }",
+    ],
+)
+async def test_a_document_that_is_long_to_check_is_not_checked_to_its_end(
+    toy: Toy, query: str
+) -> None:
+    checked = toy.schema.documents.prepare(query)
+
+    told = [(error.message, error.extensions) for error in checked.errors]
+
+    assert told[-1] == (
+        "Asks for the same fields or fragments too often. Ask for each of them once.",
+        {"code": "TOO_EXPENSIVE"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "cost"),
+    [
+        ("{" + " hello" * 18 + " points }", 1),
+        ("{ nope" + " hello" * 97 + "}", 5),
+        ("{" + " hello" * 998 + "}", 50),
+        ("{" + " mine" * 18 + "}", 1),
+        ("{ hello" * 300, 100),
+        ("{ hello", 0),
+    ],
+)
+async def test_reading_a_document_costs_a_point_for_every_twenty_words(
+    toy: Toy, query: str, cost: int
+) -> None:
+    toy.allowance = cost
+    async with client_of(toy.app()) as client:
+        enough = await client.ask(query)
+        toy.allowance = cost - 1
+        too_little = await client.ask(query)
+
+    assert enough.status != 429
+    assert too_little.status == 429 or cost == 0
 
 
 async def test_a_document_of_too_many_tokens_is_not_parsed_to_its_end(client: Client) -> None:
