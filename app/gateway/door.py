@@ -47,6 +47,10 @@ BODY_SECONDS_MAX: Final = 60.0
 LARGE_AT_ONCE_MAX: Final = 32
 _SMALL_BYTES_MAX: Final = 1024 * 1024
 _DIGITS_MAX: Final = 15
+_BYTES_PER_POINT: Final = 32 * 1024
+_POINTS_MAX: Final = 1_000
+"""No body costs more than the smallest allowance there can be."""
+
 _CALLS: Final = {f"{PREFIX}{door}": door for door in Door}
 _MODELS: Final = f"{PREFIX}models"
 _NO_CREDENTIAL: Final = (
@@ -91,7 +95,7 @@ class Gateway:
     """Those that can be asked here."""
 
     points: Allowances
-    """What reading costs; a call of a model is counted as the question it is."""
+    """What reading costs, large bodies too; a call of a model is counted as the question it is."""
 
     body_bytes_max: int
     room: Room = field(default_factory=Room)
@@ -138,6 +142,8 @@ class Gateway:
         body = await read_body(
             scope, line.receive, bytes_max=self.body_bytes_max, seconds_max=BODY_SECONDS_MAX
         )
+        if points := min(len(body) // _BYTES_PER_POINT, _POINTS_MAX):
+            await self.points.take(principal_of(viewer, ""), points)
         request = read(door, body)
         if key is not None:
             request = replace(request, fingerprint=fingerprint(request))

@@ -18,6 +18,9 @@ CHOICES_MAX: Final = 128
 DEPTH_MAX: Final = 200
 """Deeper values cannot be written again by everybody who has to read them."""
 
+PARTS_MAX: Final = 100_000
+"""Looking through millions of them would keep a process from everybody else for seconds."""
+
 _TEXT_PARTS: Final = frozenset(
     {"text", "refusal", "input_text", "output_text", "summary_text", "reasoning_text"}
 )
@@ -50,8 +53,9 @@ def read(door: Door, body: bytes) -> PassedRequest:
         raise InvalidInput.at("body", "This is not valid JSON.") from None
     if not isinstance(fields, dict):
         raise InvalidInput.at("body", "Send a JSON object.")
-    if body.count(b"[") + body.count(b"{") > DEPTH_MAX and _is_too_deep(fields):
-        raise InvalidInput.at("body", f"At most {DEPTH_MAX} levels of nesting.")
+    parts_max = body.count(b"[") + body.count(b"{") + body.count(b":")
+    if parts_max > DEPTH_MAX and (excess := _excess(fields)) is not None:
+        raise InvalidInput.at("body", excess)
     model = fields.get("model")
     if not isinstance(model, str) or not model:
         raise InvalidInput.at("model", "Name the model, as in GET /v1/models.")
@@ -229,19 +233,24 @@ def _refuse(issues: Iterator[tuple[str, str]]) -> None:
         raise InvalidInput(found)
 
 
-def _is_too_deep(fields: object) -> bool:
-    level = [fields]
+def _excess(fields: object) -> str | None:
+    """Why a body is more than anybody looks through, or None; found a level at a time."""
+    level, parts = [fields], 0
     for _ in range(DEPTH_MAX):
         below: list[object] = []
         for value in level:
             match value:
                 case dict():
-                    below += value.values()
+                    parts += len(value)
+                    below += [each for each in value.values() if isinstance(each, dict | list)]
                 case list():
-                    below += value
+                    below += [each for each in value if isinstance(each, dict | list)]
                 case _:
                     pass
+        parts += len(below)
+        if parts > PARTS_MAX:
+            return f"At most {PARTS_MAX} objects, lists and fields in all."
         if not below:
-            return False
+            return None
         level = below
-    return True
+    return f"At most {DEPTH_MAX} levels of nesting."

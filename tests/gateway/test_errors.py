@@ -3,13 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 
+import httpx2
 import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
+from domain.allowing import Allowance
 from tests.gateway.street import MODEL, Limits, Street, Visitor, open_street
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def says(content: str) -> list[ChatCompletionMessageParam]:
@@ -270,3 +276,74 @@ async def test_large_bodies_are_kept_in_bounds_and_small_ones_go_on(street: Stre
     assert [r.status_code for r in (first, refused, small, second)] == [200, 503, 200, 200]
     assert refused.json()["error"]["code"] == "unavailable"
     assert refused.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"messages": [{}] * 100_001},
+        {"messages": [{"role": "user", "content": [{"type": "text"}] * 50_001}]},
+        {"messages": says("hello"), "tools": [{"type": "function"}] * 50_001},
+        {"messages": says("hello"), "unknown": [[[0]]] * 50_001},
+        {"messages": says("hello")} | {f"field{n}": 0 for n in range(100_001)},
+    ],
+)
+async def test_a_body_of_too_many_parts_is_not_looked_through(
+    street: Street, asked: dict[str, object]
+) -> None:
+    visitor = await street.visitor()
+    async with street.http(visitor) as http:
+        refused = await http.post("/chat/completions", json={"model": MODEL} | asked)
+
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"] == (
+        "body: At most 100000 objects, lists and fields in all."
+    )
+
+
+async def test_many_parts_and_many_tokens_are_taken(street: Street) -> None:
+    visitor = await street.visitor()
+    parts = [{"type": "text", "text": ": {[" * 3}] * 1_000
+    async with street.http(visitor) as http:
+        asked = await http.post(
+            "/chat/completions",
+            json={
+                "model": MODEL,
+                "messages": [{"role": "user", "content": parts}],
+                "max_tokens": 1,
+            },
+        )
+        embedded = await http.post("/embeddings", json={"model": MODEL, "input": [7] * 120_000})
+
+    assert (asked.status_code, embedded.status_code) == (200, 200)
+
+
+@dataclass(slots=True)
+class Counted:
+    """Allows everything and keeps what was taken."""
+
+    taken: list[tuple[str, int]] = field(default_factory=list)
+
+    async def take(self, who: str, amount: int = 1) -> Allowance:
+        self.taken.append((who, amount))
+        return Allowance(cost=amount, limit=1, remaining=1, reset_at=NOON)
+
+
+async def test_a_large_body_costs_a_point_for_every_32_kib_even_if_it_is_refused(
+    street: Street,
+) -> None:
+    visitor = await street.visitor()
+    counted = Counted()
+    door = httpx2.ASGITransport(replace(street.house.system.gateway, points=counted))
+
+    async with httpx2.AsyncClient(
+        transport=door,
+        base_url="http://door/v1",
+        headers={"authorization": f"Bearer {visitor.token}"},
+    ) as http:
+        large = await http.post("/chat/completions", content=b" " * (64 * 32 * 1024))
+        small = await http.post("/embeddings", json={"model": MODEL, "input": "hello"})
+
+    assert (large.status_code, small.status_code) == (400, 200)
+    [(_, points)] = counted.taken
+    assert points == 64
