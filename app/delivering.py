@@ -15,6 +15,7 @@ from adapters.webhooks import HTTPSender
 from app.logging import kind_and_places
 from app.settings import Settings
 from app.told import spell
+from domain.counting import Tally
 from domain.outside import Clock
 from domain.telling import Delivery, Endpoint, Telling
 from domain.waiting import happening
@@ -36,6 +37,7 @@ async def delivering(
     url: str,
     endpoints: Sequence[Endpoint],
     clock: Clock,
+    outcomes: Tally,
 ) -> AsyncIterator[None]:
     """Spread and deliver in the background until this is left; pool and URL are the worker's."""
     deliveries = PostgresDeliveries(pool, endpoints)
@@ -47,6 +49,7 @@ async def delivering(
             sender=sender,
             spell=spell,
             jitter=random.random,
+            outcomes=outcomes,
         )
     )
     jobs = DeliveryJobs(url, tuple(work.telling.endpoints), work.deliver, work.told_fault)

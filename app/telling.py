@@ -10,6 +10,7 @@ import structlog
 from adapters.webhook_endpoints import endpoint_from_settings, read_endpoints
 from app.deployment import Deployment
 from app.settings import Settings, named
+from domain.counting import Tally
 from domain.outside import Clock
 from domain.telling import Endpoint, types_wanted
 from domain.units import Microcredits
@@ -42,9 +43,12 @@ def endpoints_of(settings: Settings) -> tuple[Endpoint, ...]:
 
 @asynccontextmanager
 async def telling_goes_on(
-    settings: Settings, deployment: Deployment, clock: Clock
+    settings: Settings, deployment: Deployment, clock: Clock, outcomes: Tally
 ) -> AsyncIterator[None]:
-    """Tell what happens in the background until this is left, if anybody wants to hear it."""
+    """Tell what happens in the background until this is left, if anybody wants to hear it.
+
+    What comes of it is counted in `outcomes`.
+    """
     endpoints = endpoints_of(settings)
     types = types_wanted(endpoints)
     url = deployment.url_of(Login.WORKER)
@@ -61,5 +65,6 @@ async def telling_goes_on(
             # Its libraries would cost every process a tenth of a second, and most tell nobody.
             from app.delivering import delivering  # noqa: PLC0415
 
-            await stack.enter_async_context(delivering(settings, pool, url, endpoints, clock))
+            work = delivering(settings, pool, url, endpoints, clock, outcomes)
+            await stack.enter_async_context(work)
         yield

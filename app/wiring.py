@@ -178,12 +178,7 @@ async def wired(
         runner = _runner(settings, books, provider)
         runner.listen()
         live = await stack.enter_async_context(
-            going_live(
-                deployment.url_of(Login.WORKER),
-                runner,
-                books.answers,
-                books.engines,
-            )
+            going_live(deployment.url_of(Login.WORKER), runner, books.answers, books.engines)
         )
         await stack.enter_async_context(books.notices.going_on())
         await stack.enter_async_context(runner.going_on())
@@ -203,7 +198,10 @@ async def wired(
             clock=CLOCK,
         )
         await stack.enter_async_context(upkeep.going_on())
-        await stack.enter_async_context(telling_goes_on(settings, deployment, CLOCK))
+        watched = _watched(books, runner, provider, upkeep)
+        await stack.enter_async_context(
+            telling_goes_on(settings, deployment, CLOCK, watched.deliveries)
+        )
         answering = _answering(settings, books, runner, provider)
         services = _services(settings, books, answering, live, tokens, doors, tills)
         yield System(
@@ -227,7 +225,7 @@ async def wired(
                 points=services.points,
                 body_bytes_max=settings.gateway_body_mib * 1024 * 1024,
             ),
-            watched=_watched(books, runner, provider, upkeep),
+            watched=watched,
         )
 
 

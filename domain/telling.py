@@ -11,6 +11,8 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Final, Protocol
 
+from domain.counting import Tally
+
 RETRIES_AFTER: Final = (
     timedelta(seconds=5),
     timedelta(minutes=5),
@@ -183,6 +185,8 @@ class Telling:
     spell: Callable[[ToldEvent], Message]
     """How an event is put into words of the API."""
     jitter: Callable[[], float]
+    outcomes: Tally = field(default_factory=Tally)
+    """Tries by endpoint: DELIVERED, FAILED for what is tried again, or DEAD."""
 
     async def deliver(self, delivery: Delivery) -> Reply | None:
         """Try once, and keep what came of it; None when there was nothing to do any more.
@@ -196,6 +200,8 @@ class Telling:
         reply = await self.sender.send(endpoint, self.spell(event))
         then = judged(reply, failed_before=event.tries, jitter=self.jitter())
         await self.deliveries.note(delivery, endpoint, reply, then)
+        is_tried_again = then.state is DeliveryState.WAITING
+        self.outcomes.add(endpoint.name, "FAILED" if is_tried_again else then.state)
         return reply
 
 

@@ -23,6 +23,16 @@ SELECT count(*) FILTER (WHERE h.model_id IS NOT NULL AND h.runner IS NULL) AS qu
 """
 """For a login that sees everybody's rows; reads what is open, and little else at any age."""
 
+_DELIVERIES: Final = """
+SELECT (SELECT count(*) FROM (
+          SELECT FROM tallystick.event_deliveries WHERE state = 'WAITING' LIMIT $1) w) AS waiting,
+       (SELECT count(*) FROM (
+          SELECT FROM tallystick.event_deliveries WHERE state = 'DEAD' LIMIT $1) d) AS dead
+"""
+
+DELIVERIES_MAX: Final = 100_000
+"""More of one state are not counted: an endpoint that is away for days may leave millions."""
+
 _CONNECT_SECONDS: Final = 2.0
 _STATEMENT_SECONDS: Final = 5.0
 
@@ -38,12 +48,14 @@ class Machinery:
     """None when no hold is open."""
     pending_payments: int
     open_alerts: int
+    waiting_deliveries: int
+    dead_deliveries: int
     imbalances: int | None
     """Rows that broke a rule about balances when the system last checked; None if it never has."""
     checked_at: datetime | None
 
     @classmethod
-    def of(cls, row: asyncpg.Record) -> Self:
+    def of(cls, row: asyncpg.Record, deliveries: asyncpg.Record) -> Self:
         oldest = row["oldest_hold_seconds"]
         return cls(
             queued_answers=row["queued_answers"],
@@ -52,6 +64,8 @@ class Machinery:
             oldest_hold_seconds=None if oldest is None else max(0.0, oldest),
             pending_payments=row["pending_payments"],
             open_alerts=row["open_alerts"],
+            waiting_deliveries=deliveries["waiting"],
+            dead_deliveries=deliveries["dead"],
             imbalances=row["imbalances"],
             checked_at=row["checked_at"],
         )
@@ -70,9 +84,10 @@ async def look(url: str) -> Machinery:
             async with connection.transaction(readonly=True):
                 await connection.execute(f"SET LOCAL ROLE {OWNER}")
                 row = await connection.fetchrow(LOOK)
+                deliveries = await connection.fetchrow(_DELIVERIES, DELIVERIES_MAX)
             await connection.close(timeout=_CONNECT_SECONDS)
         finally:
             connection.terminate()
-    if row is None:
+    if row is None or deliveries is None:
         raise AssertionError("an aggregate answers one row")
-    return Machinery.of(row)
+    return Machinery.of(row, deliveries)

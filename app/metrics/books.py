@@ -23,6 +23,14 @@ FAMILIES: Final = (
     Family("tallystick_payments_pending", Kind.GAUGE, "Payments that are not final yet."),
     Family("tallystick_alerts_open", Kind.GAUGE, "Alerts nobody has acknowledged."),
     Family(
+        "tallystick_event_deliveries_waiting", Kind.GAUGE, "Events on their way to an endpoint."
+    ),
+    Family(
+        "tallystick_event_deliveries_dead",
+        Kind.GAUGE,
+        "Deliveries of events that were given up, and neither replayed nor dismissed.",
+    ),
+    Family(
         "tallystick_ledger_imbalances",
         Kind.GAUGE,
         "Rows that broke a rule about balances when the system last checked its books.",
@@ -65,6 +73,8 @@ class Books:
             "tallystick_oldest_hold_seconds": found.oldest_hold_seconds or 0.0,
             "tallystick_payments_pending": found.pending_payments,
             "tallystick_alerts_open": found.open_alerts,
+            "tallystick_event_deliveries_waiting": found.waiting_deliveries,
+            "tallystick_event_deliveries_dead": found.dead_deliveries,
         }
         if found.checked_at is not None and found.imbalances is not None:
             told["tallystick_ledger_imbalances"] = found.imbalances

@@ -116,6 +116,12 @@ FAMILIES: Final = (
         ("reason",),
     ),
     Family(
+        "tallystick_event_deliveries",
+        Kind.COUNTER,
+        "Tries to tell the operator's systems: DELIVERED, FAILED (tried again) or DEAD.",
+        ("endpoint", "outcome"),
+    ),
+    Family(
         "tallystick_upkeep_runs",
         Kind.COUNTER,
         "Rounds of background work.",

@@ -58,6 +58,8 @@ class Watched:
     ledger: Ledger
     upkeep: Tally
     pools: Pools
+    deliveries: Tally = field(default_factory=Tally)
+    """Tries to tell the operator's systems."""
     requests: Requests = field(default_factory=Requests)
     streams: Streams = field(default_factory=Streams)
 
@@ -79,6 +81,7 @@ class Watched:
             "tallystick_ledger_batch_duration_seconds": self.ledger.durations.read(),
             "tallystick_ledger_waiting_operations": _gauge(self.ledger.waiting),
             "tallystick_ledger_detours": self.ledger.detours.read(),
+            "tallystick_event_deliveries": self.deliveries.read(),
             "tallystick_upkeep_runs": self.upkeep.read(),
             "tallystick_database_connections": _connections(self.pools),
             "tallystick_build_info": {(version("tallystick"), platform.python_version()): _ONE},

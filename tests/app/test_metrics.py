@@ -32,6 +32,8 @@ STATE = Machinery(
     oldest_hold_seconds=None,
     pending_payments=4,
     open_alerts=5,
+    waiting_deliveries=6,
+    dead_deliveries=7,
     imbalances=0,
     checked_at=datetime(2026, 1, 1, tzinfo=UTC),
 )

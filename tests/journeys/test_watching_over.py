@@ -146,6 +146,7 @@ NOT_PROVOKED = {
     "tallystick_socket_operations",
     "tallystick_refused_holds",
     "tallystick_ledger_detours",
+    "tallystick_event_deliveries",
 }
 """Families that have no series before the first of their kind happens."""
 

@@ -10,6 +10,7 @@ import asyncpg
 from adapters.webhooks import HTTPSender
 from app.clock import SystemClock
 from app.told import spell
+from domain.counting import Tally
 from domain.telling import Delivery, Endpoint, EventType, Message, Reply, Sender, Telling
 from domain.units import Microcredits
 from persistence.delivery_jobs import DeliveryJobs
@@ -66,6 +67,7 @@ class Post:
     deliveries: PostgresDeliveries
     sender: Sender
     faults: list[Exception] = field(default_factory=list)
+    outcomes: Tally = field(default_factory=Tally)
 
     @property
     def telling(self) -> Telling:
@@ -75,6 +77,7 @@ class Post:
             sender=self.sender,
             spell=spell,
             jitter=lambda: 0.0,
+            outcomes=self.outcomes,
         )
 
     @asynccontextmanager

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from domain.telling import Endpoint, Message, Reply
-from persistence import telling_office
+from persistence import machinery, telling_office
 from persistence.delivery_jobs import AT_ONCE
 from persistence.telling_office import Wanted
 from tests.persistence.bank import Bank
@@ -71,6 +71,7 @@ async def test_an_endpoint_that_was_away_hears_it_when_it_is_back(bank: Bank) ->
 
     assert (first, second) == (timedelta(seconds=5), timedelta(minutes=5))
     assert states == [("DELIVERED", 3, ["500", "307", "204"])]
+    assert post.outcomes.read() == {("e0", "FAILED"): (2,), ("e0", "DELIVERED"): (1,)}
     assert len(set(receiver.ids)) == 1
     assert len({heard.body for heard in receiver.heard}) == 1
     for heard in receiver.heard:
@@ -99,6 +100,7 @@ async def test_what_is_never_accepted_is_dead_after_ten_tries(bank: Bank) -> Non
         await asyncio.sleep(0.3)
 
     assert states == [("DEAD", 10, ["500"] * 10)]
+    assert post.outcomes.read() == {("e0", "FAILED"): (9,), ("e0", "DEAD"): (1,)}
     assert len(receiver.heard) == 10
     assert len(set(receiver.ids)) == 1
 
@@ -114,9 +116,11 @@ async def test_an_endpoint_that_is_gone_is_sent_nothing_more(bank: Bank) -> None
         await post.until("DEAD", "DEAD", "DEAD")
         await post.raise_alert("later")
         states = await post.until("DEAD", "DEAD", "DEAD", "DEAD")
+        counted = await machinery.look(bank.url)
 
     assert len(receiver.heard) == 3
     assert states[-1] == ("DEAD", 0, ["the endpoint said that it is gone"])
+    assert (counted.waiting_deliveries, counted.dead_deliveries) == (0, 4)
 
 
 async def test_an_endpoint_that_is_gone_is_asked_again_at_another_address(bank: Bank) -> None:

@@ -97,8 +97,13 @@ async def test_an_alert_reaches_the_operators_systems(
         )
         [heard] = await receiver.until_heard(1)
         found = await admin.send("{ admin { alerts { nodes { id kind severity message } } } }")
+        tries = house.system.watched.deliveries
+        async with asyncio.timeout(60):
+            while not tries.read():  # noqa: ASYNC110 - it only counts
+                await asyncio.sleep(0.01)
 
     assert heard.data == found["admin.alerts.nodes.0"]
+    assert tries.read() == {("default", "DELIVERED"): (1,)}
 
 
 async def test_a_server_that_is_killed_in_mid_delivery_loses_nothing(
