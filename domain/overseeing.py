@@ -22,6 +22,7 @@ from domain.thresholds import (
     Attempts,
     Backlog,
     BookCheck,
+    DeadDeliveries,
     Limits,
     OverdueHolds,
     Refusals,
@@ -80,6 +81,7 @@ class Look(Protocol):
 
     async def refusals(self, kind: AlertKind, within: timedelta) -> Sequence[Refusals]: ...
     async def reused_tokens(self, within: timedelta) -> Sequence[Refusals]: ...
+    async def dead_deliveries(self) -> Sequence[DeadDeliveries]: ...
     async def spending(self, at_least: Microcredits) -> Sequence[Spending]: ...
 
     async def known(self, kind: AlertKind) -> Mapping[str, Known]:
@@ -170,8 +172,10 @@ async def _stuck_holds(look: Look) -> Iterable[Reading]:
 
 
 async def _rejected_webhooks(look: Look) -> Iterable[Reading]:
+    """In both directions: messages that we do not believe, and events that nobody takes."""
     refusals = await look.refusals(AlertKind.WEBHOOK_REJECTED, WINDOW)
-    return thresholds.of_rejected_webhooks(refusals)
+    dead = await look.dead_deliveries()
+    return [*thresholds.of_rejected_webhooks(refusals), *thresholds.of_dead_deliveries(dead)]
 
 
 async def _follow_up(kind: AlertKind, look: Look, readings: Sequence[Reading]) -> int:

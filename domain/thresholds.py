@@ -104,6 +104,14 @@ class Refusals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeadDeliveries:
+    """How many events an endpoint of the operator's never took."""
+
+    endpoint: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
     """What an account was charged within the last hour, and in its usual hours."""
 
@@ -210,6 +218,20 @@ def of_rejected_webhooks(refusals: Sequence[Refusals]) -> Iterator[Reading]:
                 f"{each.count} messages to the webhook of {each.subject} were rejected within "
                 f"{_MINUTES}: somebody forges them, or the secret that signs them is not "
                 "the one that is set here."
+            ),
+        )
+
+
+def of_dead_deliveries(dead: Sequence[DeadDeliveries]) -> Iterator[Reading]:
+    """Events that were given up: one is enough, and it is over when somebody has dealt with all."""
+    for each in dead:
+        yield Reading(
+            subject=f"endpoint {each.endpoint}",
+            height=Height.HIGH,
+            message=(
+                f"Events that the endpoint {each.endpoint} never took, and that were given up: "
+                f"{each.count}. `tallystick webhooks list --dead` shows them: replay or dismiss "
+                "them."
             ),
         )
 

@@ -12,12 +12,23 @@ from domain.alerting import AlertKind
 from domain.conditions import Lasting, Reading
 from domain.overseeing import Known
 from domain.tallying import Count
-from domain.thresholds import Attempts, Backlog, BookCheck, OverdueHolds, Refusals, Spending
+from domain.thresholds import (
+    Attempts,
+    Backlog,
+    BookCheck,
+    DeadDeliveries,
+    OverdueHolds,
+    Refusals,
+    Spending,
+)
 from domain.units import AccountId, Microcredits, ModelId
 from persistence.faults import telling_faults
 
 SUBJECTS_MAX: Final = 200
 """Of one look: those that matter most."""
+
+DEAD_MAX: Final = 10_000
+"""Of what was given up, the latest are counted: an endpoint that is gone may leave millions."""
 
 _CALL: Final = "SELECT * FROM tallystick."
 
@@ -91,6 +102,10 @@ class PostgresLook:
     async def reused_tokens(self, within: timedelta) -> Sequence[Refusals]:
         rows = await self.connection.fetch(f"{_CALL}recent_reuses($1, $2)", within, SUBJECTS_MAX)
         return [_refusals(row, f"refresh tokens of account {row['account_id']}") for row in rows]
+
+    async def dead_deliveries(self) -> Sequence[DeadDeliveries]:
+        rows = await self.connection.fetch(f"{_CALL}dead_deliveries($1)", DEAD_MAX)
+        return [DeadDeliveries(endpoint=row["endpoint"], count=row["times"]) for row in rows]
 
     async def spending(self, at_least: Microcredits) -> Sequence[Spending]:
         rows = await self.connection.fetch(

@@ -12,6 +12,7 @@ from domain.thresholds import (
     Attempts,
     Backlog,
     BookCheck,
+    DeadDeliveries,
     Limits,
     OverdueHolds,
     Refusals,
@@ -65,6 +66,9 @@ class Town:
         return ()
 
     async def reused_tokens(self, within: timedelta) -> Sequence[Refusals]:
+        return ()
+
+    async def dead_deliveries(self) -> Sequence[DeadDeliveries]:
         return ()
 
     async def spending(self, at_least: Microcredits) -> Sequence[Spending]:

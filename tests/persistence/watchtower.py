@@ -57,6 +57,10 @@ class Tower:
         )
         return [(row["kind"], row["message"], row["count"]) for row in rows]
 
+    async def alerts_of(self, kind: AlertKind) -> list[str]:
+        """What was told of one kind, oldest first."""
+        return [message for each, message, _ in await self.alerts() if each == kind]
+
     async def wait(self, how_long: timedelta) -> None:
         """Let so much time go by for every condition, and for the checks of the books."""
         await self.bank.owner.execute(MOVE_CONDITIONS, how_long)

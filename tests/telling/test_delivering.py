@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from domain.telling import Endpoint, Message, Reply
+from domain.alerting import AlertKind
+from domain.conditions import CALM_FOR
+from domain.telling import DeliveryState, Endpoint, Message, Reply
 from persistence import machinery, telling_office
 from persistence.delivery_jobs import AT_ONCE
 from persistence.telling_office import Wanted
 from tests.persistence.bank import Bank
+from tests.persistence.watchtower import tower_of
 from tests.telling.post import Drawer, Post, endpoint, open_post
 from tests.telling.receiver import Receiver, answering, receiving, secret_of
 
@@ -117,10 +120,20 @@ async def test_an_endpoint_that_is_gone_is_sent_nothing_more(bank: Bank) -> None
         await post.raise_alert("later")
         states = await post.until("DEAD", "DEAD", "DEAD", "DEAD")
         counted = await machinery.look(bank.url)
+    async with tower_of(bank) as tower:
+        told = [await tower.look(AlertKind.WEBHOOK_REJECTED) for _ in range(2)]
+        [alert] = await tower.alerts_of(AlertKind.WEBHOOK_REJECTED)
+        await telling_office.dismiss(bank.url, Wanted(states=[DeliveryState.DEAD]))
+        await tower.look(AlertKind.WEBHOOK_REJECTED)
+        await tower.wait(CALM_FOR)
+        await tower.look(AlertKind.WEBHOOK_REJECTED)
+        lasting = await bank.owner.fetchval("SELECT count(*) FROM tallystick.alert_conditions")
 
     assert len(receiver.heard) == 3
     assert states[-1] == ("DEAD", 0, ["the endpoint said that it is gone"])
     assert (counted.waiting_deliveries, counted.dead_deliveries) == (0, 4)
+    assert (told, lasting) == ([1, 0], 0)
+    assert alert.startswith("Events that the endpoint e0 never took, and that were given up: 4.")
 
 
 async def test_an_endpoint_that_is_gone_is_asked_again_at_another_address(bank: Bank) -> None:

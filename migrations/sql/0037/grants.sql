@@ -1,0 +1,2 @@
+REVOKE ALL ON FUNCTION dead_deliveries FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION dead_deliveries TO tallystick_worker;
