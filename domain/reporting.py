@@ -37,10 +37,15 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """On whose behalf the books are read: a session, and whether as an administrator."""
+    """On whose behalf the books are read: a session, and whether as an administrator.
+
+    Where an API key reads, its session is the context it stands for. Pages of what was asked with
+    it say so to the database, so that nothing of others is read on the way.
+    """
 
     session_id: UUID
     as_admin: bool = False
+    api_key: ApiKeyId | None = None
 
 
 @dataclass(frozen=True, slots=True)

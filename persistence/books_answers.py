@@ -20,7 +20,7 @@ from domain.units import (
     PurseId,
     UsageId,
 )
-from persistence.books_pages import History, named, open_after_mark
+from persistence.books_pages import History, asked_with, named, open_after_mark
 from persistence.books_reads import Reads, without
 from persistence.tables import AnswerRow, HistoryRow, UsageRecordRow
 
@@ -48,7 +48,7 @@ class AnswerReads(Reads):
     async def answer_page(
         self, reader: Reader, wanted: AnswerFilter, page: PageRequest
     ) -> Page[Answer]:
-        query = select(AnswerRow)
+        query = select(AnswerRow).where(*asked_with(AnswerRow, reader.api_key))
         if wanted.account_id is not None:
             query = query.where(AnswerRow.account_id == wanted.account_id)
         if wanted.statuses is not None:
@@ -67,16 +67,11 @@ class AnswerReads(Reads):
         self, reader: Reader, wanted: UsageFilter, page: PageRequest
     ) -> Page[UsageRecord]:
         query = select(UsageRecordRow).options(*_without_cost(reader))
+        query = query.where(*asked_with(UsageRecordRow, wanted.api_key, reader.api_key))
         if wanted.account_id is not None:
             query = query.where(UsageRecordRow.account_id == wanted.account_id)
         if wanted.model_id is not None:
             query = query.where(UsageRecordRow.model_id == wanted.model_id)
-        if wanted.api_key is not None:
-            query = query.where(
-                UsageRecordRow.account_id == wanted.api_key.account_id,
-                UsageRecordRow.api_key_number == wanted.api_key.number,
-                col(UsageRecordRow.api_key_number) > 0,  # what the index is of
-            )
         if wanted.outcomes is not None:
             query = query.where(col(UsageRecordRow.outcome).in_(wanted.outcomes))
         history = History(

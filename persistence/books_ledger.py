@@ -17,7 +17,7 @@ from domain.units import (
     Moment,
     PurseId,
 )
-from persistence.books_pages import History, named, open_after_mark
+from persistence.books_pages import History, asked_with, named, open_after_mark
 from persistence.books_reads import Reads
 from persistence.tables import EntryRow, HistoryRow, HoldRow
 
@@ -62,7 +62,7 @@ class LedgerReads(Reads):
             return await history.page(session, page, _entry)
 
     async def hold_page(self, reader: Reader, wanted: HoldFilter, page: PageRequest) -> Page[Hold]:
-        query = select(HoldRow)
+        query = select(HoldRow).where(*asked_with(HoldRow, reader.api_key))
         if wanted.account_id is not None:
             query = query.where(HoldRow.account_id == wanted.account_id)
         if wanted.status is HoldStatus.OPEN:

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, TypeVar
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Integer, and_, bindparam, func, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    tuple_,
+)
 from sqlalchemy.sql.base import ExecutableOption
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -18,8 +28,8 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from domain.errors import InvalidInput
 from domain.reporting import Page, PageRequest, Span
-from domain.units import Moment
-from persistence.tables import HistoryRow, SweepMarkRow
+from domain.units import ApiKeyId, Moment
+from persistence.tables import AnswerRow, HistoryRow, HoldRow, SweepMarkRow, UsageRecordRow
 
 Row = TypeVar("Row", bound=HistoryRow)
 AnyRow = TypeVar("AnyRow")
@@ -107,6 +117,19 @@ async def named(
 def open_after_mark(table: type[HistoryRow]) -> ColumnElement[bool]:
     """Before the sweep mark nothing is open: a bound for looking through what is not indexed."""
     return col(table.moment) > select(SweepMarkRow.moment).scalar_subquery()
+
+
+def asked_with(
+    table: type[AnswerRow | HoldRow | UsageRecordRow], *keys: ApiKeyId | None
+) -> Sequence[ColumnElement[bool]]:
+    """What was asked with all of these keys, read along the index of what was asked with keys."""
+    given = [key for key in keys if key is not None]
+    number = col(table.api_key_number)
+    conditions = [
+        and_(col(table.account_id) == key.account_id, number == key.number) for key in given
+    ]
+    # As the index says it: a plan for any parameters knows nothing of a zero that is one of them.
+    return [*conditions, number > literal_column("0")] if given else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,7 +132,8 @@ class Context:
 
     def reader(self) -> Reader:
         """Reads as far as the caller's own right reaches."""
-        return Reader(self.signed_in.session_id, as_admin=self.is_admin)
+        viewer = self.signed_in
+        return Reader(viewer.session_id, as_admin=self.is_admin, api_key=viewer.api_key_id)
 
     def admin_reader(self) -> Reader:
         """Reads everybody's rows; raises Unauthenticated or Forbidden."""

@@ -23,7 +23,7 @@ def test_a_visitor_reads_nothing() -> None:
 def test_users_and_keys_read_as_themselves(viewer: Viewer) -> None:
     context = Shop().context(viewer)
 
-    assert context.reader() == Reader(viewer.session_id, as_admin=False)
+    assert context.reader() == Reader(viewer.session_id, api_key=viewer.api_key_id)
     with pytest.raises(Forbidden):
         context.admin_reader()
 
