@@ -88,7 +88,10 @@ class Office(Protocol):
         ...
 
     async def save_model(self, session_id: UUID, change: ModelChange, *, summary: str) -> None:
-        """Add or change a model. Raises InvalidInput when a new one lacks a setting."""
+        """Add or change a model.
+
+        Raises InvalidInput when a new one lacks a setting, or the default would be none any more.
+        """
         ...
 
     async def set_price(
@@ -222,6 +225,9 @@ def _issues_of_rates(rates: Rates | None) -> Iterator[InputIssue]:
         return
     for name in _RATES:
         rate: int = getattr(rates, name)
+        if name == "cached_input_per_1k" and rate == rates.input_per_1k:
+            # Perhaps it was left out, and whoever did so shall not hear of it.
+            continue
         if not 0 <= rate <= RATE_MAX:
             dearest = format_credits(Microcredits(RATE_MAX))
             yield InputIssue(("rates", name), f"Must be from 0 to {dearest} credits.")

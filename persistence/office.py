@@ -21,6 +21,7 @@ from persistence.engine import Engines
 from persistence.faults import (
     CHECK_VIOLATION,
     INSUFFICIENT_PRIVILEGE,
+    NOT_IN_THIS_STATE,
     NOT_NULL_VIOLATION,
     OUT_OF_RANGE,
     sqlstate,
@@ -146,6 +147,11 @@ class PostgresOffice:
             state = sqlstate(error)
             if state == NOT_NULL_VIOLATION:
                 raise _lacking(change) from error
+            if state == NOT_IN_THIS_STATE:
+                raise InvalidInput.at(
+                    "isDefault",
+                    "One model has to be the default. Make another one the default instead.",
+                ) from error
             if state == CHECK_VIOLATION:
                 raise _impossible(change) from error
             raise

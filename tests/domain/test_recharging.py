@@ -189,7 +189,10 @@ async def test_the_audit_log_is_told_what_was_set() -> None:
 @pytest.mark.parametrize("rate", [Microcredits(-1), Microcredits(RATE_MAX + 1)])
 async def test_a_rate_is_neither_negative_nor_a_typing_error(rate: Microcredits) -> None:
     service = recharging(Shop())
-    rates = Rates(input_per_1k=rate, cached_input_per_1k=rate, output_per_1k=rate, per_request=rate)
+    other = Microcredits(2 * rate)
+    rates = Rates(
+        input_per_1k=rate, cached_input_per_1k=other, output_per_1k=rate, per_request=rate
+    )
 
     with pytest.raises(InvalidInput) as refused:
         await service.set_price(EVE, ModelId("small"), rates)

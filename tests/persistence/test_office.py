@@ -304,6 +304,44 @@ async def test_the_default_model_cannot_be_disabled(bank: Bank) -> None:
         )
 
 
+async def test_the_default_model_stays_it_until_another_one_is(bank: Bank) -> None:
+    admin = await bank.administrator()
+    no_default = ModelChange(id=MODEL.id, is_default=False)
+    await bank.office.save_model(admin.session_id, NEW_MODEL, summary="added")
+
+    with pytest.raises(InvalidInput, match="isDefault: One model has to be the default"):
+        await bank.office.save_model(admin.session_id, no_default, summary="none")
+    await bank.office.save_model(
+        admin.session_id, ModelChange(id=NEW_MODEL.id, is_default=True), summary="another"
+    )
+    await bank.office.save_model(admin.session_id, no_default, summary="nothing changed")
+
+    models = await bank.books.models(enabled_only=True)
+    assert [(model.id, model.is_default) for model in models] == [("large", True), ("small", False)]
+
+
+async def test_administrators_at_cross_purposes_leave_one_default(bank: Bank) -> None:
+    admin = await bank.administrator()
+    await bank.office.save_model(admin.session_id, NEW_MODEL, summary="added")
+    changes = [
+        ModelChange(id=id, is_default=is_default)
+        for id in (MODEL.id, NEW_MODEL.id)
+        for is_default in (True, False)
+    ]
+
+    outcomes = await asyncio.gather(
+        *(
+            bank.office.save_model(admin.session_id, change, summary="mine")
+            for change in changes * 3
+        ),
+        return_exceptions=True,
+    )
+
+    models = await bank.books.models(enabled_only=True)
+    assert sum(model.is_default for model in models) == 1
+    assert {type(outcome) for outcome in outcomes} <= {type(None), InvalidInput}
+
+
 async def test_limits_that_are_none_are_refused(bank: Bank) -> None:
     admin = await bank.administrator()
 

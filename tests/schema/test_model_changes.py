@@ -99,7 +99,6 @@ async def test_everything_wrong_with_a_model_is_told_at_once() -> None:
                 {"path": ["maxOutputTokens"], "message": "Must be at least 1."},
                 {"path": ["enabled"], "message": "The default model has to be enabled."},
                 {"path": ["price", "inputPer1K"], "message": rate},
-                {"path": ["price", "cachedInputPer1K"], "message": rate},
                 {"path": ["price", "outputPer1K"], "message": rate},
             ],
         }
@@ -116,6 +115,21 @@ async def test_a_price_is_replaced() -> None:
         "setModelPrice": {
             "__typename": "SetModelPriceSuccess",
             "model": {"price": price | {"outputPer1K": "2"}},
+        }
+    }
+
+
+async def test_nothing_is_told_of_a_price_that_was_left_out() -> None:
+    price = {"inputPer1K": "-1", "outputPer1K": "1"}
+
+    data = await Shop().ask(SET_PRICE, by=EVE, input={"modelId": "small", "price": price})
+
+    rate = "Must be from 0 to 1000000 credits."
+    assert data == {
+        "setModelPrice": {
+            "__typename": "InvalidInput",
+            "code": "INVALID_INPUT",
+            "issues": [{"path": ["price", "inputPer1K"], "message": rate}],
         }
     }
 
