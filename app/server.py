@@ -24,6 +24,7 @@ class GuardedProtocol(HttpToolsProtocol):
     head_seconds_max = HEAD_SECONDS_MAX
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _is_body_coming = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn narrows it so
         super().connection_made(GatheringTransport(transport, self.loop))
@@ -46,7 +47,12 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_arrived()
+        self._is_body_coming = True
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._is_body_coming = False
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -71,10 +77,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_arrived()
         if self.transport.is_closing():
             return
-        head = (
-            f"HTTP/1.1 {status} {status.phrase}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode())
+        # The rest of a body whose answer was not waiting for it gets none of its own: a client
+        # would take it for that of its next request.
+        if not self._is_body_coming:
+            head = f"HTTP/1.1 {status} {status.phrase}\r\n"
+            self.transport.write(f"{head}content-length: 0\r\nconnection: close\r\n\r\n".encode())
         self.transport.close()
 
 

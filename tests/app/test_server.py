@@ -118,6 +118,28 @@ def test_a_chunked_body_is_counted_as_it_comes(connection: socket.socket) -> Non
     assert status(until_closed(connection)) == 413
 
 
+def test_what_still_comes_of_a_body_after_its_answer_is_answered_by_nothing(
+    connection: socket.socket,
+) -> None:
+    connection.sendall(HEAD.replace(b"POST", b"PUT") + LENGTH % (2 * HEAD_BYTES_MAX))
+    answer = connection.recv(65_536)
+    connection.sendall(b" " * (HEAD_BYTES_MAX + 1))
+
+    rest = until_closed(connection)
+
+    assert (status(answer), rest) == (405, b"")
+
+
+def test_a_body_that_comes_after_its_answer_may_be_followed_by_another_request(
+    connection: socket.socket,
+) -> None:
+    connection.sendall(HEAD.replace(b"POST", b"PUT") + LENGTH % 5)
+    answer = connection.recv(65_536)
+    connection.sendall(b"12345" + HEAD + LENGTH % len(HELLO) + HELLO)
+
+    assert (status(answer), status(connection.recv(65_536))) == (405, 200)
+
+
 @pytest.mark.parametrize("size", [65_535, 65_536])
 def test_a_body_of_the_largest_size_is_answered(connection: socket.socket, size: int) -> None:
     body = HELLO.ljust(size)
