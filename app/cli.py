@@ -33,6 +33,28 @@ cli.add_typer(admin, name="admin")
 cli.add_typer(webhooks, name="webhooks")
 
 
+def _tell_version(is_asked: bool) -> None:  # noqa: FBT001 - how typer calls it
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"tallystick {version('tallystick')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def about(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the release and exit.", is_eager=True, callback=_tell_version
+        ),
+    ] = False,
+) -> None:
+    """Take what is said before the command."""
+    del version
+
+
 class Model(StrEnum):
     """Models that need no provider."""
 

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
@@ -22,6 +21,7 @@ from app.export_lines import (
     writer_of,
 )
 from app.export_words import Format, Subject
+from app.moments import EARLIEST, moment
 from app.settings import Settings
 from domain.answers import UsageRecord
 from domain.errors import NotFound, TallystickError
@@ -36,7 +36,6 @@ from schema.ids import account_named
 Found = TypeVar("Found", Entry, UsageRecord)
 
 TOLD_EVERY: Final = 10_000
-_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _ReaderLeft(TallystickError):
@@ -169,25 +168,8 @@ def _tell(text: str) -> None:
 
 def _span(start: str | None, end: str | None) -> Span:
     now = SystemClock().now()
-    since = _FIRST if start is None else _time("--from", start)
-    until = now if end is None else _time("--to", end)
+    since = EARLIEST if start is None else moment("--from", start)
+    until = now if end is None else moment("--to", end)
     if since >= until:
         raise UnusableExport("--from must be earlier than --to, which is now if it is left out.")
     return Span(since, until)
-
-
-def _time(option: str, text: str) -> datetime:
-    """The beginning of a day, in UTC, or a time with its offset."""
-    try:
-        if len(text) == len("2026-01-31"):
-            found = datetime.combine(date.fromisoformat(text), time(), UTC)
-        else:
-            found = datetime.fromisoformat(text)
-        if found.tzinfo is not None and found.year >= _FIRST.year:
-            return found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise UnusableExport(
-        f"{option} must be a day such as 2026-01-31, which begins at midnight UTC, or a time with "
-        "its offset such as 2026-01-31T09:30:00Z."
-    )

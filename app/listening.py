@@ -25,7 +25,7 @@ class CannotListen(TallystickError):
 
 @contextmanager
 def listening(
-    host: str, port: int, *, setting: str = "--port ", of_host: str = "--host"
+    host: str, port: int, *, setting: str = "PORT=", of_host: str = "--host"
 ) -> Iterator[socket.socket]:
     """A socket that is ours alone from now on; early callers wait on it.
 

@@ -2,7 +2,6 @@
 
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that --help is quick
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -65,12 +64,8 @@ def replay(
     event: AnyEvent = None,
     *,
     since: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"],
-            help="All events told since then, in UTC.",
-            show_default=False,
-        ),
+        str | None,
+        typer.Option(help="All events told since this day (UTC) or time on.", show_default=False),
     ] = None,
     dead: OnlyDead = False,
     endpoint: OneEndpoint = None,
@@ -82,6 +77,7 @@ def replay(
     """
     with telling():
         from app import telling_office
+        from app.moments import moment
 
         if event is None and since is None and not dead:
             raise typer.BadParameter("name an event, or say --since or --dead.")
@@ -89,7 +85,7 @@ def replay(
             telling_office.replay(
                 settings_of(data_dir),
                 name=event,
-                since=None if since is None else since.replace(tzinfo=UTC),
+                since=None if since is None else moment("--since", since),
                 only_dead=dead,
                 endpoint=endpoint,
             )

@@ -2,6 +2,7 @@
 
 import asyncio
 import stat
+from importlib.metadata import version
 from pathlib import Path
 
 import asyncpg
@@ -28,6 +29,12 @@ def test_every_command_explains_itself(command: str) -> None:
 
     assert shown.returncode == 0
     assert "Usage" in shown.stdout
+
+
+def test_the_release_is_told() -> None:
+    shown = tallystick("--version")
+
+    assert (shown.returncode, shown.stdout) == (0, f"tallystick {version('tallystick')}\n")
 
 
 def test_an_unknown_command_is_a_mistake_of_usage() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from app import exporting
 from app.export_words import Format, Subject
+from app.moments import UnusableTime
 from app.settings import Settings
 from domain.ledger import Once
 from domain.reporting import EntryFilter, PageRequest, UsageFilter
@@ -212,7 +213,7 @@ async def test_an_export_is_of_the_range_asked_for(desk: Desk) -> None:
 async def test_what_cannot_be_exported_is_told_and_leaves_no_file(
     desk: Desk, start: str | None, end: str | None, account: str | None, told: str
 ) -> None:
-    with pytest.raises(exporting.UnusableExport, match=told):
+    with pytest.raises((exporting.UnusableExport, UnusableTime), match=told):
         await desk.export(Subject.LEDGER, account=account, between=(start, end))
 
     assert list_of(desk.folder) == []

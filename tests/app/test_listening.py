@@ -21,6 +21,8 @@ def test_a_port_in_use_is_refused_with_another_to_choose() -> None:
 
         with pytest.raises(CannotListen, match=f"Port {port} on 127.0.0.1 is in use"):
             listening("127.0.0.1", port).__enter__()
+        with pytest.raises(CannotListen, match=f"another: PORT={port + 1}"):
+            listening("127.0.0.1", port).__enter__()
         with pytest.raises(CannotListen, match=f"another: METRICS_PORT={port + 1}"):
             listening("127.0.0.1", port, setting="METRICS_PORT=").__enter__()
 

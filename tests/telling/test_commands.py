@@ -73,7 +73,7 @@ async def test_what_was_delivered_is_sent_again_when_it_is_asked_for(bank: Bank)
             await receiver.until_heard(3)
             since = await run("replay", "--since", "2026-01-01")
             await receiver.until_heard(5)
-            later = await run("replay", "--since", "2100-01-01T00:00:00Z")
+            later = await run("replay", "--since", "2100-01-01T00:00:00+01:00")
             await post.until("DELIVERED", "DELIVERED")
 
     assert by_name.stdout.startswith("1 delivery is")
@@ -153,6 +153,7 @@ async def test_a_ping_shows_whether_an_endpoint_accepts(bank: Bank) -> None:
     [
         (["show", "evt_nonsense"], {}, 1, "There is no event evt_nonsense. Events are called like"),
         (["replay"], {}, 2, "name an event, or say --since or --dead"),
+        (["replay", "--since=yesterday"], {}, 1, "--since must be a day such as 2026-01-31"),
         (["replay", "--dead", "--endpoint=nobody"], {}, 1, "Configured: default."),
         (["dismiss"], {}, 2, "name an event, or say --dead"),
         (["list", "--dead", "--waiting"], {}, 2, "not both"),
@@ -164,6 +165,7 @@ async def test_a_ping_shows_whether_an_endpoint_accepts(bank: Bank) -> None:
     ids=[
         "no such event",
         "nothing to replay",
+        "no time",
         "no such endpoint",
         "nothing to dismiss",
         "both",
