@@ -5,12 +5,15 @@ import logging
 import signal
 
 import httpx2
+import orjson
 import pytest
 
 from adapters.models.simulated import Gate, SimulatedProvider
 from app.asgi import application
+from tests.app.asking import ASK as ASK_AND_TELL
+from tests.app.asking import Reply
 from tests.app.streaming import Events, listening, talking
-from tests.journeys.fleet import FOLLOW, address_of, open_fleet
+from tests.journeys.fleet import FOLLOW, GIVEN, address_of, open_fleet
 from tests.journeys.serving import serving
 from tests.journeys.system import House, open_house
 
@@ -141,3 +144,49 @@ async def last_words(events: Events) -> object:
             return code
         case _:
             raise AssertionError(last)
+
+
+async def test_who_asks_over_events_when_a_process_stops_is_answered_or_told_how_it_stands(
+    database_url: str, deployment_secret: str
+) -> None:
+    """Three who wait in `askAI`: time is left for one answer, one is cut off, one never began."""
+    contents = [f"Hello\nsimulate: {how}" for how in ("slow 2", "stall", "timeout")]
+    async with (
+        asyncio.timeout(100),
+        open_fleet(database_url, deployment_secret, SHUTDOWN_SECONDS="6") as fleet,
+    ):
+        stopping, other = await asyncio.gather(fleet.server(), fleet.server())
+        asking = [
+            asyncio.create_task(told_over_events(address_of(stopping), fleet.token, content))
+            for content in contents
+        ]
+        await fleet.called(3)
+        stopping.process.send_signal(signal.SIGTERM)
+        whole, cut_off, not_begun = await asyncio.gather(*asking)
+        code = await asyncio.to_thread(stopping.process.wait, 60)
+        again = [await fleet.ask(other, content, content, 0) for content in contents]
+        await fleet.cancel(other, not_begun["askAI.answer.id"])
+
+        assert code == 0
+        assert whole["askAI.answer.status"] == "SUCCEEDED"
+        assert again[0]["askAI.answer"] == whole["askAI.answer"]
+        assert cut_off["askAI.code"] == again[1]["askAI.code"] == "PROVIDER_FAILED"
+        assert not_begun["askAI.answer.status"] == "QUEUED"
+        assert again[2]["askAI.answer.id"] == not_begun["askAI.answer.id"]
+        assert sorted(await fleet.holds()) == ["CAPTURED", "RELEASED", "RELEASED"]
+        assert sorted(outcome for outcome, _ in await fleet.outcomes()) == [
+            "CANCELED",
+            "FAILED",
+            "SUCCEEDED",
+        ]
+        assert sum(charged for _, charged in await fleet.outcomes()) == GIVEN - await fleet.total()
+        assert await fleet.differences() == []
+
+
+async def told_over_events(address: tuple[str, int], token: str, content: str) -> Reply:
+    """What somebody hears who asks over server-sent events, with the content as the key."""
+    async with listening(address, ASK_AND_TELL, token, content=content, key=content) as events:
+        told, end = await events.all()
+    assert told[0] == "next"
+    assert end == ("complete", None)
+    return Reply(200, orjson.loads(orjson.dumps(told[1])))
