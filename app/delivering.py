@@ -21,6 +21,7 @@ from domain.telling import Delivery, Endpoint, Telling
 from domain.waiting import happening
 from persistence.delivery_jobs import DeliveryJobs
 from persistence.telling import PostgresDeliveries
+from schema.ids import event_name
 
 SPREAD_SECONDS: Final = 1.0
 FORGET_SECONDS: Final = 3_600.0
@@ -83,14 +84,17 @@ class _Work:
     telling: Telling
 
     async def deliver(self, delivery: Delivery) -> None:
-        reply = await self.telling.deliver(delivery)
-        if reply is not None and not reply.is_accepted:
+        tried = await self.telling.deliver(delivery)
+        if tried is not None and not tried.reply.is_accepted:
             _log.warning(
                 "event not accepted",
                 endpoint=delivery.endpoint,
-                event_id=delivery.event_id,
-                status=reply.status,
-                fault=reply.fault,
+                event_id=event_name(tried.event.id),
+                type=tried.event.type,
+                status=tried.reply.status,
+                fault=tried.reply.fault,
+                tries=tried.event.tries + 1,
+                state=tried.then.state,
             )
 
     def told_fault(self, fault: Exception) -> None:

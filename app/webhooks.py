@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from app.errors import Refused
 from app.http import read_body
 from app.logging import kind_and_places
-from domain.charging import NotAuthentic, ProcessorFailed
+from domain.charging import Heard, NotAuthentic, ProcessorFailed
 from domain.errors import Problem
 from domain.offering import PaymentProvider
 from domain.paying import Paying
@@ -61,7 +61,7 @@ class Webhooks:
                 bytes_max=BODY_BYTES_MAX,
                 seconds_max=BODY_SECONDS_MAX,
             )
-            await self.paying.hear(provider, body, request.headers)
+            heard = self.paying.hear(provider, body, request.headers)
         except Refused as refused:
             return _told(refused.status)
         except NotAuthentic as error:
@@ -69,10 +69,22 @@ class Webhooks:
             if provider in self.paying.processors:
                 self.watch.webhook_rejected(provider)
             return _told(HTTPStatus.BAD_REQUEST)
+        return _told(HTTPStatus.OK if heard is None else await self._deal_with(heard))
+
+    async def _deal_with(self, heard: Heard) -> HTTPStatus:
+        try:
+            await self.paying.deal_with(heard)
         except (ProcessorFailed, Problem) as error:
-            _log.warning("webhook postponed", provider=provider, **kind_and_places(error))
-            return _told(HTTPStatus.SERVICE_UNAVAILABLE)
-        return _told(HTTPStatus.OK)
+            _log.warning(
+                "webhook postponed",
+                provider=heard.provider,
+                type=heard.kind,
+                message_id=heard.key,
+                reason=str(error),
+                **kind_and_places(error),
+            )
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        return HTTPStatus.OK
 
 
 def _told(status: HTTPStatus) -> Response:

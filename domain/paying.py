@@ -143,20 +143,25 @@ class Paying:
                 continue  # it is asked about again, later each time
         return len(due)
 
-    async def hear(
+    def hear(
         self, provider: PaymentProvider, body: bytes, headers: Mapping[str, str]
-    ) -> None:
-        """Deal with a provider's message to its end.
+    ) -> Heard | None:
+        """What a provider's message says, or None when it is of no interest.
 
-        Raises NotAuthentic for one that must not be believed, and ProcessorFailed or Unavailable
-        for one that has to be sent again.
+        Raises NotAuthentic for one that must not be believed.
         """
         processor = self.processors.get(provider)
         if processor is None:
             raise NotAuthentic(f"This deployment takes no payments by {provider}.")
-        heard = processor.hear(body, headers, self.clock.now())
-        if heard is None:
-            return
+        return processor.hear(body, headers, self.clock.now())
+
+    async def deal_with(self, heard: Heard) -> None:
+        """Deal with a message that is believed to its end.
+
+        Raises ProcessorFailed or Unavailable for one that has to be sent again.
+        """
+        provider = heard.provider
+        processor = self._offered(provider)
         payment = await self._meant(processor, heard)
         if payment is None:
             return

@@ -175,6 +175,15 @@ class Deliveries(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A try to deliver an event, and what follows from it."""
+
+    event: ToldEvent
+    reply: Reply
+    then: Verdict
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
     """Delivers what is due; any number of processes may do it at once."""
@@ -188,7 +197,7 @@ class Telling:
     outcomes: Tally = field(default_factory=Tally)
     """Tries by endpoint: DELIVERED, FAILED for what is tried again, or DEAD."""
 
-    async def deliver(self, delivery: Delivery) -> Reply | None:
+    async def deliver(self, delivery: Delivery) -> Tried | None:
         """Try once, and keep what came of it; None when there was nothing to do any more.
 
         A process that dies in between has it tried again: what is sent arrives at least once.
@@ -202,7 +211,7 @@ class Telling:
         await self.deliveries.note(delivery, endpoint, reply, then)
         is_tried_again = then.state is DeliveryState.WAITING
         self.outcomes.add(endpoint.name, "FAILED" if is_tried_again else then.state)
-        return reply
+        return Tried(event, reply, then)
 
 
 def types_wanted(endpoints: Sequence[Endpoint]) -> frozenset[EventType]:

@@ -5,6 +5,7 @@ import json
 from time import time
 
 import pytest
+import structlog
 
 from domain.errors import NotFound, Unavailable
 from domain.money import Currency
@@ -333,8 +334,13 @@ async def test_a_stripe_that_is_away_is_told_to_send_it_again(store: Store) -> N
     event = store.stripe.event(PAID, store.stripe.pay(sale.reference))
     store.stripe.fails = 3  # the SDK tries three times by itself
 
-    away = await store.hears_stripe(event)
+    with structlog.testing.capture_logs() as lines:
+        away = await store.hears_stripe(event)
 
+    [line] = [line for line in lines if line["event"] == "webhook postponed"]
+    assert (line["provider"], line["type"]) == ("STRIPE", PAID)
+    assert line["message_id"] == json.loads(event)["id"]
+    assert "Stripe" in line["reason"]
     assert away == 503
     assert await store.hears_stripe(event) == 200
     assert await sale.lines() == [("PURCHASE", 1_100)]

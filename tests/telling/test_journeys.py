@@ -8,6 +8,8 @@ from pathlib import Path
 import structlog
 
 from domain.identity import Role
+from domain.telling import EventId
+from schema.ids import event_name
 from tests import node
 from tests.journeys.fleet import open_fleet
 from tests.journeys.system import open_house
@@ -138,6 +140,42 @@ async def test_a_server_that_is_killed_in_mid_delivery_loses_nothing(
     assert receiver.heard[0].body == receiver.heard[1].body
     assert receiver.heard[1].data["id"] == asked["askAI.answer.id"]
     receiver.heard[1].verify()
+
+
+async def test_what_was_not_taken_is_named_in_the_log_without_its_address(
+    database_url: str, deployment_secret: str
+) -> None:
+    with structlog.testing.capture_logs() as lines:
+        async with (
+            asyncio.timeout(60),
+            open_house(
+                database_url,
+                deployment_secret,
+                webhook_url=f"{NOWHERE}?key=hunter2",
+                webhook_secrets=SECRET,
+                webhook_events="alert.*",
+            ) as house,
+        ):
+            await house.database.execute(
+                "SELECT tallystick.raise_alert('PAYMENT_MISMATCH', 'CRITICAL', 'x', 'look at it')"
+            )
+            while not house.system.watched.deliveries.read():  # noqa: ASYNC110 - it only counts
+                await asyncio.sleep(0.01)
+            [row] = await house.database.fetch("SELECT id, salt FROM tallystick.told_events")
+
+    [line] = [line for line in lines if line["event"] == "event not accepted"]
+    assert (
+        line.items()
+        >= {
+            "endpoint": "default",
+            "event_id": event_name(EventId(*row)),
+            "type": "alert.raised",
+            "fault": "no connection",
+            "tries": 1,
+            "state": "WAITING",
+        }.items()
+    )
+    assert "hunter2" not in str(lines)
 
 
 async def test_it_is_said_when_nothing_is_wanted_any_more(
