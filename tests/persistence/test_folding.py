@@ -17,6 +17,7 @@ from persistence.pools import pool_of
 from persistence.roles import Login, url_of
 from persistence.verifying import verify
 from tests.persistence.bank import Bank
+from tests.persistence.programs import make_program
 from tests.persistence.records import Making, put
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -25,7 +26,13 @@ SELECT coalesce(sum(attempts), 0) FROM tallystick.usage_folds
  WHERE account_id = 0 AND minutes = 1440
 """
 CELLS = "SELECT * FROM tallystick.usage_folds ORDER BY 1, 2, 3, 4, 5, 6"
+KEYS_OF_CELLS = """
+SELECT account_id = 0 AS is_everybody, api_key_number, sum(attempts) AS attempts
+  FROM tallystick.usage_folds WHERE minutes = $1 GROUP BY 1, 2 ORDER BY 1, 2
+"""
 MARK = "SELECT moment FROM tallystick.fold_mark"
+FOLD_AHEAD = "SELECT tallystick.fold_usage($1, $2, 9)"
+TWO_DAYS = 172_800_000_000
 WRITING = "SELECT pg_advisory_xact_lock_shared(20, 1)"
 END_HOLD = """
 SELECT tallystick.end_hold($1, 0, $2, 'CAPTURED', 5, NULL, 'STOP', NULL, 1::smallint, 'SUCCEEDED',
@@ -76,6 +83,23 @@ async def test_folding_again_counts_nothing_again(bank: Bank) -> None:
     await bank.answer(customer.purse)
     assert await bank.folding.fold() == 1
     assert await is_right(bank, 2)
+
+
+async def test_of_everybody_keys_share_a_cell_and_of_each_account_they_do_not(bank: Bank) -> None:
+    customer = await bank.customer(1_000)
+    await bank.answer(customer.purse)
+    for _ in range(2):
+        program = await make_program(bank, customer)
+        await bank.answer(program.purse, key=program.id.number)
+
+    await bank.folding.fold()
+
+    for minutes in (15, 60, 1440):
+        cells = await bank.owner.fetch(KEYS_OF_CELLS, minutes)
+        assert [(row["is_everybody"], row["api_key_number"], row["attempts"]) for row in cells] == [
+            (False, 0, 1), (False, 1, 1), (False, 2, 1), (True, 0, 1), (True, 1, 2),
+        ]  # fmt: skip
+    assert await is_right(bank, 3)
 
 
 async def test_what_is_not_committed_yet_is_waited_for(bank: Bank) -> None:
@@ -134,8 +158,8 @@ async def test_a_fold_that_dies_leaves_no_trace(bank: Bank) -> None:
 async def test_records_of_a_clock_that_was_put_back_are_counted(bank: Bank) -> None:
     customer = await bank.customer(1_000)
     await bank.answer(customer.purse)
-    ahead = await bank.owner.fetchval("SELECT tallystick.usage_horizon(-3600000000)")
-    assert await bank.owner.fetchval("SELECT tallystick.fold_usage($1, -3600000000, 9)", ahead) == 1
+    ahead = await bank.owner.fetchval("SELECT tallystick.usage_horizon($1)", -TWO_DAYS)
+    assert await bank.owner.fetchval(FOLD_AHEAD, ahead, -TWO_DAYS) == 1
     await bank.answer(customer.purse)
     assert not (await verify(bank.url)).is_clean
 

@@ -162,6 +162,18 @@ async def test_a_refund_repeated_replays_even_when_nothing_is_left(bank: Bank) -
 
     assert (second.entry_id, second.replayed) == (first.entry_id, True)
     assert second.balance.total == 100
+    audits = await bank.books.audit_page(admin.admin, PageRequest())
+    assert [audit.action for audit in audits.items].count("refundCharge") == 1
+
+
+async def test_exactly_what_is_left_of_a_charge_can_be_given_back(bank: Bank) -> None:
+    admin, alice = await bank.administrator(), await bank.customer(100)
+    charge = EntryId(alice.purse, (await bank.answer(alice.purse, charged=40)).ended_at)
+
+    await _refund(bank, admin, charge, 15, "1")
+    rest = await _refund(bank, admin, charge, 25, "2")
+
+    assert rest.balance.total == 100
 
 
 async def test_refunds_of_one_charge_at_once_never_exceed_it(bank: Bank) -> None:
