@@ -294,6 +294,26 @@ async def test_restored_credits_last_as_long_as_they_would_have(bank: Bank) -> N
     assert 39.9 < left.total_seconds() / 86_400 < 40.1
 
 
+async def test_a_dispute_that_is_lost_won_and_lost_again_takes_once_and_restores_all_its_time(
+    bank: Bank,
+) -> None:
+    ada = await buyer(bank, pack=replace(PACK, valid_days=30))
+    await ada.is_told()
+    seen = []
+    for state in (ReversalState.LOST, ReversalState.WON) * 2:
+        await ada.is_told(dispute(500, state))
+        await bank.owner.execute(
+            "UPDATE tallystick.payments SET taken_at = taken_at - interval '10 days'"
+        )
+        seen.append(await ada.balance())
+
+    (lot,) = (await bank.books.lots(ada.customer.reader, [ada.customer.purse]))[ada.customer.purse]
+    left = await bank.owner.fetchval("SELECT $1::timestamptz - now()", lot.expires_at)
+    assert seen == [(0, 0), (1_100, 0)] * 2
+    assert 49.9 < left.total_seconds() / 86_400 < 50.1
+    assert (await verify(bank.url)).is_clean
+
+
 async def test_credits_taken_back_by_and_by_were_away_since_the_first(bank: Bank) -> None:
     ada = await buyer(bank, pack=replace(PACK, valid_days=30))
     await ada.is_told(dispute(250))
