@@ -115,12 +115,12 @@ class InvalidInput(Problem):
 
 
 class InvalidCredentials(Problem):
-    """Wrong, used or expired; deliberately does not say which."""
+    """Wrong, used or expired; deliberately does not say which, but what to do instead."""
 
     code = ProblemCode.INVALID_CREDENTIALS
 
-    def __init__(self) -> None:
-        super().__init__("The credentials are not valid.")
+    def __init__(self, message: str = "The credentials are not valid.") -> None:
+        super().__init__(message)
 
 
 class InsufficientCredits(Problem):

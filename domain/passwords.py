@@ -19,6 +19,7 @@ LENGTH_MIN: Final = 12
 LENGTH_MAX: Final = 128
 _CHARACTERS_MIN: Final = 5
 FRESH_LINK: Final = timedelta(minutes=10)
+_NOT_CURRENT: Final = "The current password is missing or wrong."
 """How long after a mailed link was followed a password can be set without the one before."""
 
 
@@ -109,9 +110,9 @@ class SettingPassword:
     async def _check(self, current: str | None, hash_: str | None) -> None:
         given = canonical(current or "")
         if len(given) > LENGTH_MAX or not is_storable(given):
-            raise InvalidCredentials
+            raise InvalidCredentials(_NOT_CURRENT)
         if not await self.hashing.verify(given, hash_):
-            raise InvalidCredentials
+            raise InvalidCredentials(_NOT_CURRENT)
 
 
 def canonical(password: str) -> str:

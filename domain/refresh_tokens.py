@@ -18,6 +18,7 @@ from domain.errors import InvalidCredentials
 
 _FAMILY_BYTES: Final = 16
 _SECRET_BYTES: Final = 32
+NOT_IN_FORCE: Final = "This refresh token is not in force any more. Sign in again."
 _FORM: Final = re.compile(r"rt_([\w-]{22})([\w-]{43})", re.ASCII)
 
 
@@ -37,7 +38,7 @@ class RefreshToken:
         """Raises InvalidCredentials for what was never a token of ours."""
         found = _FORM.fullmatch(text)
         if found is None:
-            raise InvalidCredentials
+            raise InvalidCredentials(NOT_IN_FORCE)
         return cls(found[1], found[2])
 
     def following(self, key: bytes) -> Self:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.errors import AccountSuspended, InvalidCredentials, InvalidInput
 from domain.identity import Session, Viewer
-from domain.refresh_tokens import RefreshToken
+from domain.refresh_tokens import NOT_IN_FORCE, RefreshToken
 from domain.signing_in import ACCESS_TOKEN_LASTS, AccessTokens
 from domain.units import AccountId
 
@@ -86,7 +86,7 @@ class Refreshing:
             or found.session_id is None
             or found.expires_at is None
         ):
-            raise InvalidCredentials
+            raise InvalidCredentials(NOT_IN_FORCE)
         access = self.tokens.issue(found.account_id, found.session_id, lasts=ACCESS_TOKEN_LASTS)
         return Session(
             account_id=found.account_id,

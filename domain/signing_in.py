@@ -30,6 +30,8 @@ ACCESS_TOKEN_LASTS: Final = timedelta(minutes=15)
 DEMO_SESSION_LASTS: Final = timedelta(days=1)
 NAME_LENGTH_MAX: Final = 200
 _LINK_LENGTH_MAX: Final = 100
+_NOT_THESE: Final = "The address or the password is wrong."
+_NO_LINK: Final = "This link is none of ours, was used, or is too old. Ask for a new one."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +258,7 @@ class SigningIn:
         self._require(SignInMethod.PASSWORD)
         email, password = email_of(email), canonical(password)
         if len(password) > LENGTH_MAX or not is_storable(password):
-            raise InvalidCredentials
+            raise InvalidCredentials(_NOT_THESE)
         identity = identity_of("signIn", email)
         await self.tries.count(network_address, identity)
         known = await self.doors.password_of_email(email)
@@ -264,7 +266,7 @@ class SigningIn:
         if not await self.hashing.verify(password, hash_) or known is None or hash_ is None:
             account_id = None if known is None else known.account_id
             self.tries.watch.identity_refused(network_address, identity, account_id)
-            raise InvalidCredentials
+            raise InvalidCredentials(_NOT_THESE)
         if known.status is AccountStatus.SUSPENDED:
             raise AccountSuspended
         newer = await self.hashing.hash(password) if self.hashing.is_outdated(hash_) else None
@@ -273,7 +275,7 @@ class SigningIn:
             known, newer_hash=newer, lasts=self.lasts, refresh_token=refresh_token
         )
         if session_id is None:
-            raise InvalidCredentials
+            raise InvalidCredentials(_NOT_THESE)
         return self._session(known.account_id, session_id, refresh_token, self.lasts)
 
     async def request_link(
@@ -300,7 +302,7 @@ class SigningIn:
         """
         await self.tries.count(network_address)
         if not token.isascii() or len(token) > _LINK_LENGTH_MAX:
-            raise InvalidCredentials
+            raise InvalidCredentials(_NO_LINK)
         refresh_token = RefreshToken.first()
         redeemed = await self.doors.redeem_link(
             hash_of_link(token),
@@ -312,7 +314,7 @@ class SigningIn:
             raise AccountSuspended
         if redeemed.account_id is None or redeemed.session_id is None:
             self.tries.watch.identity_refused(network_address, None)
-            raise InvalidCredentials
+            raise InvalidCredentials(_NO_LINK)
         return self._session(redeemed.account_id, redeemed.session_id, refresh_token, self.lasts)
 
     async def begin(

@@ -135,6 +135,7 @@ async def test_a_changed_password_ends_every_other_session_at_once(door: Door) -
     )
 
     assert wrong["setPassword.code"] == "INVALID_CREDENTIALS"
+    assert wrong["setPassword.message"] == "The current password is missing or wrong."
     assert still.codes == []
     assert changed["setPassword.__typename"] == "PasswordSet"
     assert (await there.send(BALANCE)).codes == ["UNAUTHENTICATED"]
