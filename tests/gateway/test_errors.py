@@ -303,13 +303,13 @@ async def test_a_body_of_too_many_parts_is_not_looked_through(
 
 async def test_many_parts_and_many_tokens_are_taken(street: Street) -> None:
     visitor = await street.visitor()
-    parts = [{"type": "text", "text": ": {[" * 3}] * 1_000
+    code = [{"type": "text", "text": 'a \\" quoted \\\\" : {[' * 300}] * 1_000
     async with street.http(visitor) as http:
         asked = await http.post(
             "/chat/completions",
             json={
                 "model": MODEL,
-                "messages": [{"role": "user", "content": parts}],
+                "messages": [{"role": "user", "content": code}],
                 "max_tokens": 1,
             },
         )
