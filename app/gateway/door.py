@@ -4,6 +4,7 @@ A plain ASGI application: on this path a router's work would be a tenth of ours.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -40,11 +41,13 @@ from domain.identity import Viewer
 from domain.passed_calls import Door, PassedRequest
 from domain.passing import Caller, PassedAnswer
 from domain.pricing import Model
+from domain.units import AccountId
 from resolvers.context import FindsCallers, principal_of
 
 PREFIX: Final = "/v1/"
 BODY_SECONDS_MAX: Final = 60.0
 LARGE_AT_ONCE_MAX: Final = 32
+LARGE_OF_ONE_MAX: Final = 16
 _SMALL_BYTES_MAX: Final = 1024 * 1024
 _DIGITS_MAX: Final = 15
 _BYTES_PER_POINT: Final = 32 * 1024
@@ -70,19 +73,27 @@ class PassesOn(Protocol):
 
 @dataclass(slots=True)
 class Room:
-    """How many more calls with large bodies there may be: each is kept until it has ended."""
+    """How many more calls with large bodies there may be: each is kept until it has ended.
+
+    Half of them are the most that one account has, so that one who sends slowly stops nobody else.
+    """
 
     places: int = LARGE_AT_ONCE_MAX
+    taken_by: Counter[AccountId] = field(default_factory=Counter)
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        if self.places < 1:
+    def taken(self, who: AccountId) -> Iterator[None]:
+        if self.places < 1 or self.taken_by[who] >= LARGE_OF_ONE_MAX:
             raise Unavailable("Too many large calls are in progress. Try again shortly.")
         self.places -= 1
+        self.taken_by[who] += 1
         try:
             yield
         finally:
             self.places += 1
+            self.taken_by[who] -= 1
+            if not self.taken_by[who]:
+                del self.taken_by[who]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +144,7 @@ class Gateway:
         if _is_small(headers):
             await self._call(viewer, door, key, scope, line)
             return
-        with self.room.taken():
+        with self.room.taken(viewer.account_id):
             await self._call(viewer, door, key, scope, line)
 
     async def _call(

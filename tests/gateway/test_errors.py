@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -12,7 +12,9 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
+from app.gateway.door import LARGE_OF_ONE_MAX
 from domain.allowing import Allowance
+from schema.ids import account_named
 from tests.gateway.street import MODEL, Limits, Street, Visitor, open_street
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -276,6 +278,22 @@ async def test_large_bodies_are_kept_in_bounds_and_small_ones_go_on(street: Stre
     assert [r.status_code for r in (first, refused, small, second)] == [200, 503, 200, 200]
     assert refused.json()["error"]["code"] == "unavailable"
     assert refused.headers["retry-after"] == "1"
+
+
+async def test_one_account_leaves_half_of_the_room_to_others(street: Street) -> None:
+    greedy, modest = await street.visitor(), await street.visitor()
+    room, one = street.house.system.gateway.room, account_named(greedy.account_id)
+    assert one is not None
+    large = b" " * 1_100_000
+    async with street.http(greedy) as http, street.http(modest) as others, AsyncExitStack() as held:
+        for _ in range(LARGE_OF_ONE_MAX):
+            held.enter_context(room.taken(one))
+        refused = await http.post("/chat/completions", content=large)
+        taken_in = await others.post("/chat/completions", content=large)
+        await held.aclose()
+        again = await http.post("/chat/completions", content=large)
+
+    assert [r.status_code for r in (refused, taken_in, again)] == [503, 400, 400]
 
 
 @pytest.mark.parametrize(
