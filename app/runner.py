@@ -4,17 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Self
 
 import structlog
 
 from app.logging import kind_and_places
+from app.settings import Settings
 from domain.errors import TallystickError
 from domain.leasing import Lease
+from domain.ledger import Holds
+from domain.outside import ModelProvider
 from domain.queueing import Queueing
 from domain.running import Running
 from domain.units import AccountId, AnswerId, KeyNumber, Moment, PurseId
 from domain.waiting import happening
 from persistence.notify import LOOK_SECONDS, Channel, Notices
+from persistence.runners import PostgresRunners
 
 _ANSWER_WORDS = 3
 
@@ -29,6 +34,34 @@ class Runner:
     lease: Lease
     queueing: Queueing
     notices: Notices
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        ledger: Holds,
+        runners: PostgresRunners,
+        notices: Notices,
+        provider: ModelProvider,
+    ) -> Self:
+        """One that runs as much at once, and as long, as the settings say."""
+        running = Running(
+            ledger=ledger,
+            provider=provider,
+            deadline_seconds=settings.ai_timeout_seconds,
+            idle_seconds=settings.ai_idle_seconds,
+            runs_max=settings.answers_at_once,
+        )
+        lease = Lease(leases=runners, running=running, seconds=settings.lease_seconds)
+        queueing = Queueing(
+            queue=runners,
+            running=running,
+            lease=lease,
+            waiting_max=settings.answers_waiting_max,
+            waiting_seconds=settings.answer_waiting_seconds,
+        )
+        running.when_room = queueing.room_made
+        return cls(running=running, lease=lease, queueing=queueing, notices=notices)
 
     def listen(self) -> None:
         """Say what is to be heard; to be called before notices go on."""

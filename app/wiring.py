@@ -33,21 +33,19 @@ from app.price_list import AskableBooks
 from app.runner import Runner
 from app.settings import Settings
 from app.shared_allowances import Counting
-from app.telling import endpoints_of, telling_goes_on
+from app.telling import telling_goes_on, types_told
 from app.tills import Tills, opened_tills
 from app.upkeep import MonthsAhead, Upkeep
 from domain.asking import Asking
 from domain.canceling import Canceling
 from domain.key_keeping import KeyKeeping
-from domain.leasing import Lease
 from domain.passing import Passing
 from domain.price_book import FreshPrices
-from domain.queueing import Queueing
 from domain.recharging import Recharging
 from domain.running import Running
 from domain.summarizing import Summarizing
 from domain.sweeping import Sweeping
-from domain.telling import tells_of_ends, types_wanted
+from domain.telling import tells_of_ends
 from persistence import reaching
 from persistence.allowing import PostgresBuckets
 from persistence.answers import PostgresAnswers
@@ -141,15 +139,17 @@ async def wired(
     *,
     demo_mode: bool,
     address: str = "",
+    decides: bool = True,
 ) -> AsyncIterator[System]:
     """Join the parts on a database that is ready, keep it in order meanwhile, and close them.
 
     Answers still in progress when it is left wait again, or end with their credits released.
-    `address` is where this process serves.
+    `address` is where this process serves. If it `decides` and has no endpoints, nothing is told
+    from now on.
     """
     entrance = entrance_of(settings, demo_mode=demo_mode, clock=CLOCK)
     async with AsyncExitStack() as stack:
-        books = await _opened(stack, settings, deployment, provider)
+        books = await _opened(stack, settings, deployment, provider, decides=decides)
         stack.push_async_callback(provider.aclose)
         tokens = OwnTokens(deployment.secret, clock=CLOCK, name_of=account_name)
         oversight = await stack.enter_async_context(opened_oversight(settings, deployment))
@@ -175,7 +175,7 @@ async def wired(
                 demo_mode=demo_mode,
             )
         )
-        runner = _runner(settings, books, provider)
+        runner = Runner.of(settings, books.ledger, books.runners, books.notices, provider)
         runner.listen()
         live = await stack.enter_async_context(
             going_live(deployment.url_of(Login.WORKER), runner, books.answers, books.engines)
@@ -254,7 +254,12 @@ async def _health(deployment: Deployment) -> AsyncIterator[Health]:
 
 
 async def _opened(
-    stack: AsyncExitStack, settings: Settings, deployment: Deployment, provider: RoutedProvider
+    stack: AsyncExitStack,
+    settings: Settings,
+    deployment: Deployment,
+    provider: RoutedProvider,
+    *,
+    decides: bool,
 ) -> _Books:
     runner = uuid4()
     notices = Notices(deployment.url_of(Login.WORKER))
@@ -272,7 +277,7 @@ async def _opened(
         PostgresLedger(
             deployment.url_of(Login.WORKER),
             runner=pgproto.UUID(runner.bytes),
-            tells=tells_of_ends(types_wanted(endpoints_of(settings))),
+            tells=tells_of_ends(await types_told(settings, worker, decides=decides)),
         )
     )
     return _Books(
@@ -292,26 +297,6 @@ async def _opened(
         folding=PostgresFolding(worker),
         pools={"user": engines.user, "admin": engines.admin, "auth": auth, "worker": worker},
     )
-
-
-def _runner(settings: Settings, books: _Books, provider: RoutedProvider) -> Runner:
-    running = Running(
-        ledger=books.ledger,
-        provider=provider,
-        deadline_seconds=settings.ai_timeout_seconds,
-        idle_seconds=settings.ai_idle_seconds,
-        runs_max=settings.answers_at_once,
-    )
-    lease = Lease(leases=books.runners, running=running, seconds=settings.lease_seconds)
-    queueing = Queueing(
-        queue=books.runners,
-        running=running,
-        lease=lease,
-        waiting_max=settings.answers_waiting_max,
-        waiting_seconds=settings.answer_waiting_seconds,
-    )
-    running.when_room = queueing.room_made
-    return Runner(running=running, lease=lease, queueing=queueing, notices=books.notices)
 
 
 def _services(

@@ -52,7 +52,13 @@ async def _work(process: Process, answers: str) -> None:
         loop.add_signal_handler(number, stop.set)
     async with (
         traced(),
-        wired(settings, deployment, process.provider, demo_mode=process.demo_mode) as system,
+        wired(
+            settings,
+            deployment,
+            process.provider,
+            demo_mode=process.demo_mode,
+            decides=False,
+        ) as system,
         watched(process.lookout, system, url=deployment.url),
     ):
         _log.info("working", answers=answers)

@@ -79,7 +79,7 @@ _FUNCTIONS: Final = {
         "begin_look", "known_conditions", "tell_condition", "note_condition", "end_condition",
         "recent_attempts", "overdue_holds", "answer_backlog", "add_sightings", "recent_sightings",
         "recent_reuses", "recent_spending", "recent_imbalances", "forget_alerts",
-        "dead_deliveries",
+        "dead_deliveries", "events_wanted",
         "apply_and_tell", "apply_carefully_and_tell", "tell_of_end",
     ),
     Login.PAYMENTS: (

@@ -22,3 +22,9 @@ class PostgresWishes:
                 "SELECT tallystick.wish_events($1, $2)", sorted(types), low_balance
             )
         return is_news
+
+    async def wanted(self) -> frozenset[EventType]:
+        """What is to be told now, as far as this release knows it."""
+        with telling_faults():
+            types = await self.pool.fetchval("SELECT tallystick.events_wanted()")
+        return frozenset(EventType) & frozenset(types)

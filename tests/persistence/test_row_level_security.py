@@ -95,7 +95,7 @@ MAY_CALL = {
         "begin_look", "known_conditions", "tell_condition", "note_condition", "end_condition",
         "recent_attempts", "overdue_holds", "answer_backlog", "add_sightings", "recent_sightings",
         "recent_reuses", "recent_spending", "recent_imbalances", "forget_alerts",
-        "dead_deliveries",
+        "dead_deliveries", "events_wanted",
         "usage_horizon", "fold_usage",
         "apply_and_tell", "apply_carefully_and_tell", "tell_of_end",
     },

@@ -178,6 +178,25 @@ async def test_what_was_not_taken_is_named_in_the_log_without_its_address(
     assert "hunter2" not in str(lines)
 
 
+async def test_a_worker_without_endpoints_leaves_what_is_told_as_it_is(
+    database_url: str, deployment_secret: str
+) -> None:
+    async with receiving() as (receiver, url), open_fleet(database_url, deployment_secret) as fleet:
+        told = {"WEBHOOK_URL": url, "WEBHOOK_SECRETS": SECRET, "WEBHOOK_EVENTS": "answer.finished"}
+        # It has room for no other answer, so the next is the worker's.
+        server = await fleet.server(**told, ANSWERS_AT_ONCE="1")
+        busy = await fleet.ask(server, "Hello\nsimulate: stall", "busy", 0)
+        await fleet.called(1)
+        worker = await fleet.worker()
+        asked = await fleet.ask(server, "Hello", "one")
+        [heard] = await receiver.until_heard(1)
+        await fleet.cancel(server, busy["askAI.answer.id"])
+        await asyncio.to_thread(worker.end)
+
+    assert heard.data["id"] == asked["askAI.answer.id"]
+    assert (heard.type, heard.data["status"]) == ("answer.finished", "SUCCEEDED")
+
+
 async def test_it_is_said_when_nothing_is_wanted_any_more(
     database_url: str, deployment_secret: str
 ) -> None:
