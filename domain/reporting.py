@@ -46,6 +46,8 @@ class Reader:
     session_id: UUID
     as_admin: bool = False
     api_key: ApiKeyId | None = None
+    has_own_credits: bool = False
+    """Whether the key spends credits of its own, and not its account's."""
 
 
 @dataclass(frozen=True, slots=True)

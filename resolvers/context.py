@@ -133,7 +133,12 @@ class Context:
     def reader(self) -> Reader:
         """Reads as far as the caller's own right reaches."""
         viewer = self.signed_in
-        return Reader(viewer.session_id, as_admin=self.is_admin, api_key=viewer.api_key_id)
+        return Reader(
+            viewer.session_id,
+            as_admin=self.is_admin,
+            api_key=viewer.api_key_id,
+            has_own_credits=viewer.purse_key_number != OWN_CREDITS,
+        )
 
     def admin_reader(self) -> Reader:
         """Reads everybody's rows; raises Unauthenticated or Forbidden."""

@@ -1,18 +1,28 @@
 """What a request with an API key sees of each table: the rows of that key, while it is in force."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from domain.keys import KeyChange, KeyFunding
-from domain.ledger import Once
-from domain.reporting import EntryFilter, PageRequest, UsageFilter
+from domain.ledger import Entry, EntryKind, Once
+from domain.reporting import EntryFilter, PageRequest, Reader, Span, UsageFilter
+from domain.running import time_of
 from domain.units import AnswerId, EntryId, Microcredits, UsageId
 from persistence.roles import Login
-from tests.persistence.bank import SUSPEND, Bank, Customer
+from tests.persistence.bank import ANSWERED, GIVEN_UP, SUSPEND, Bank, Customer
 from tests.persistence.intruder import DENIED, Intruder, intruding
 from tests.persistence.programs import Program, make_program
 
+AT_THE_SECOND_TRY = replace(
+    ANSWERED,
+    attempts=(
+        GIVEN_UP.attempts[0],
+        replace(ANSWERED.attempts[0], attempt=2),
+    ),
+)
 BY_ASKING = ("holds", "usage_records", "usage_hours", "usage_folds", "answers")
 """Tables and views whose rows say with which key something was asked."""
 
@@ -120,6 +130,50 @@ async def test_pages_and_look_ups_of_a_key_are_its_own(bank: Bank) -> None:
     assert all(isinstance(name, EntryId) for name in lines)
     assert set(keys) == {spending.id}
     assert others.items == []
+
+
+@pytest.mark.parametrize("funding", KeyFunding)
+async def test_the_ledger_of_a_key_is_what_it_may_see_of_its_accounts(
+    bank: Bank, funding: KeyFunding
+) -> None:
+    customer = await bank.customer(5_000)
+    program = await make_program(bank, customer, funding=funding)
+    if funding is KeyFunding.OWN:
+        once = Once.of("fundApiKey", "1")
+        await bank.key_ring.fund(customer.session_id, program.id, Microcredits(900), once)
+    for end in (ANSWERED, AT_THE_SECOND_TRY, GIVEN_UP, ANSWERED, AT_THE_SECOND_TRY):
+        await bank.answer(customer.purse, 10, 10)
+        taken = await bank.ask(program.purse, 70, key=program.id.number)
+        await bank.ledger.capture(taken.hold_id, Microcredits(0 if end is GIVEN_UP else 50), end)
+    by_policy = program.reader
+    as_key = replace(by_policy, api_key=program.id, has_own_credits=funding is KeyFunding.OWN)
+    everything = (await bank.books.entry_page(by_policy, EntryFilter(), PageRequest())).items
+    moments = [time_of(entry.id.moment) for entry in everything]
+    filters = [
+        EntryFilter(),
+        EntryFilter(account_id=customer.account_id, kinds=frozenset({EntryKind.CHARGE})),
+        EntryFilter(kinds=frozenset({EntryKind.ADJUSTMENT})),
+        EntryFilter(api_key=program.id),
+        *(EntryFilter(span=Span(moments[old], moments[new])) for old in (-1, 2) for new in (0, 1)),
+        EntryFilter(span=Span(moments[2] + timedelta(microseconds=1))),
+    ]
+
+    for wanted in filters:
+        assert await paged(bank, as_key, wanted) == await paged(bank, by_policy, wanted), wanted
+
+    assert len(everything) == (5 if funding is KeyFunding.OWN else 4)
+
+
+async def paged(bank: Bank, reader: Reader, wanted: EntryFilter) -> list[Entry]:
+    """All entries that somebody sees, two at a time."""
+    found: list[Entry] = []
+    after: tuple[int, ...] | None = None
+    while True:
+        page = await bank.books.entry_page(reader, wanted, PageRequest(2, after))
+        found += page.items
+        if not page.has_next:
+            return found
+        after = page.places[-1]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,11 @@ def test_a_visitor_reads_nothing() -> None:
 def test_users_and_keys_read_as_themselves(viewer: Viewer) -> None:
     context = Shop().context(viewer)
 
-    assert context.reader() == Reader(viewer.session_id, api_key=viewer.api_key_id)
+    assert context.reader() == Reader(
+        viewer.session_id,
+        api_key=viewer.api_key_id,
+        has_own_credits=viewer.purse_key_number > 0,
+    )
     with pytest.raises(Forbidden):
         context.admin_reader()
 
