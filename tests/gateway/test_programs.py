@@ -25,7 +25,11 @@ async def visitor(street: Street) -> Visitor:
 @asynccontextmanager
 async def client_of(street: Street, robot: Robot) -> AsyncIterator[openai.AsyncOpenAI]:
     async with openai.AsyncOpenAI(
-        api_key=robot.secret, base_url=street.base_url, max_retries=0
+        # Two hundred at once may take longer to be connected than the five seconds that are usual.
+        api_key=robot.secret,
+        base_url=street.base_url,
+        max_retries=0,
+        timeout=120,
     ) as client:
         yield client
 
