@@ -2,20 +2,23 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from time import time
 
 import pytest
 import structlog
 
-from domain.errors import NotFound, Unavailable
+from domain.errors import IdempotencyKeyReused, NotFound, Unavailable
 from domain.money import Currency
 from domain.paying import Wanted
 from domain.payments import PaymentStatus
 from tests.payments.fake_stripe import SECRET, signed
-from tests.payments.store import PACK, PAYSTACK, STRIPE, Store, viewer_of
+from tests.payments.store import PACK, PAYSTACK, STRIPE, Store, open_store, viewer_of
+from tests.persistence.bank import open_bank
 
 PAID = "checkout.session.completed"
 AN_HOUR_AGO = "UPDATE tallystick.payments SET looked_at = now() - interval '1 hour'"
+STATUS = "SELECT status FROM tallystick.accounts WHERE id = $1"
 SUCCEEDED, REVERSED = PaymentStatus.SUCCEEDED, PaymentStatus.REVERSED
 PENDING, FAILED, EXPIRED = PaymentStatus.PENDING, PaymentStatus.FAILED, PaymentStatus.EXPIRED
 NOTHING = (0, 0)
@@ -43,6 +46,60 @@ async def test_a_paid_session_brings_its_credits_once(store: Store) -> None:
     assert await sale.lines() == [("PURCHASE", 1_100)]
     payment = await sale.now()
     assert payment.receipt_url == f"https://receipts.test/{payment.charge_reference}"
+
+
+async def test_a_message_that_was_dealt_with_is_not_asked_about_again(store: Store) -> None:
+    sale = await store.sale()
+    event = store.stripe.event(PAID, store.stripe.pay(sale.reference))
+    await store.hears_stripe(event)
+    asked = len(store.stripe.asked)
+
+    await store.hears_stripe(event)
+
+    assert len(store.stripe.asked) == asked
+
+
+async def test_a_checkout_that_was_opened_is_told_again_and_is_no_other(store: Store) -> None:
+    viewer = viewer_of(await store.bank.customer())
+    wanted = Wanted(pack_id=PACK.id, provider=PAYSTACK, currency=Currency.KES)
+
+    first = await store.paying.start(viewer, wanted, "a key")
+    asked = len(store.paystack.transactions)
+    again = await store.paying.start(viewer, wanted, "a key")
+
+    assert (again.url, again.payment.id, again.replayed) == (first.url, first.payment.id, True)
+    assert len(store.paystack.transactions) == asked
+    with pytest.raises(IdempotencyKeyReused):
+        await store.paying.start(viewer, replace(wanted, currency=Currency.USD), "a key")
+
+
+async def test_a_payment_that_cannot_be_asked_about_keeps_no_other_waiting(store: Store) -> None:
+    sales = [await store.sale() for _ in range(2)]
+    for sale in sales:
+        store.stripe.pay(sale.reference)
+    await store.bank.owner.execute(AN_HOUR_AGO)
+    store.stripe.fails = 3  # the SDK tries three times by itself
+
+    assert await store.paying.poll() == 2
+
+    assert sorted([await sale.balance() for sale in sales]) == [NOTHING, ALL]
+
+
+async def test_where_it_is_wished_a_disputed_payment_suspends_its_account(
+    database_url: str, deployment_secret: str
+) -> None:
+    async with (
+        open_bank(database_url, deployment_secret) as bank,
+        open_store(bank, suspends_while_disputed=True) as store,
+    ):
+        sale = await store.sale()
+        await store.hears_stripe(store.stripe.event(PAID, store.stripe.pay(sale.reference)))
+
+        dispute = store.stripe.dispute(sale.reference, 500)
+        await store.hears_stripe(store.stripe.event("charge.dispute.created", dispute))
+
+        status = await bank.owner.fetchval(STATUS, sale.customer.account_id)
+        assert status == "SUSPENDED"
 
 
 async def test_twenty_deliveries_a_look_and_a_poll_at_once_bring_them_once(store: Store) -> None:

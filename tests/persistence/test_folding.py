@@ -180,6 +180,35 @@ async def test_the_operator_has_days_folded_anew(bank: Bank) -> None:
     assert await is_right(bank, 1)
 
 
+async def test_days_that_were_not_folded_yet_are_not_passed_over(bank: Bank) -> None:
+    customer = await bank.customer(1_000)
+    ended = await bank.answer(customer.purse)
+    await bank.folding.fold()
+    await bank.answer(customer.purse)
+
+    await bank.owner.execute("SELECT tallystick.unfold_usage($1)", ended.ended_at + TWO_DAYS)
+
+    assert await bank.folding.fold() == 1
+    assert await is_right(bank, 2)
+
+
+async def test_nothing_is_unfolded_under_who_is_folding(bank: Bank) -> None:
+    customer = await bank.customer(1_000)
+    ended = await bank.answer(customer.purse)
+    horizon = await bank.owner.fetchval("SELECT tallystick.usage_horizon(0)")
+    async with bank.owner.acquire() as folder:
+        async with folder.transaction():
+            assert await folder.fetchval(FOLD_AHEAD, horizon, 0) == 1
+            unfolding = asyncio.create_task(
+                bank.owner.execute("SELECT tallystick.unfold_usage($1)", ended.ended_at)
+            )
+            await asyncio.sleep(0.1)
+        await unfolding
+
+    assert await bank.folding.fold() == 1
+    assert await is_right(bank, 1)
+
+
 async def test_steps_of_any_size_make_the_same_cells(bank: Bank) -> None:
     records = Making(1, START, START + timedelta(days=9)).records(AccountId(1), 600)
     records += Making(2, START + timedelta(days=5), START + timedelta(days=5, minutes=3)).records(

@@ -12,7 +12,7 @@ from domain.calendars import TimeBucket, buckets, zone_named
 from domain.histograms import RELATIVE_ERROR
 from domain.reporting import Reader, Span, UsageFilter
 from domain.summarizing import Group, Latencies, Latency, Part, SummaryWanted
-from domain.units import ApiKeyId, KeyNumber, ModelId
+from domain.units import ApiKeyId, KeyNumber, ModelId, Moment, UsageId
 from persistence.books_pages import moment_at
 from tests.persistence.bank import Bank, Customer
 from tests.persistence.programs import make_program
@@ -167,6 +167,25 @@ async def test_filters_narrow_a_summary_as_they_narrow_the_records(
         await compare(bank, reader, town.records, wanted)
 
 
+async def test_a_range_has_its_first_moment_and_not_its_end(bank: Bank) -> None:
+    customer = await bank.customer()
+    [first, *_] = Making(7, START, END).records(customer.account_id, 1)
+    wanted = wanted_of(CASES[1], UsageFilter(account_id=customer.account_id))
+    assert wanted.filter.span is not None
+    assert wanted.filter.span.end is not None
+    edges = moment_at(wanted.filter.span.start), moment_at(wanted.filter.span.end)
+    records = [
+        replace(first, id=UsageId(first.id.purse, Moment(edge + beside)))
+        for edge in edges
+        for beside in (-1, 0)
+    ]
+    await put(bank, records)
+
+    for folded_to in MARKS:
+        await fold_to(bank, folded_to)
+        await compare(bank, customer.reader, records, wanted)
+
+
 async def test_nobody_sums_up_the_usage_of_others(bank: Bank, town: Town) -> None:
     of_ada = wanted_of(CASES[0], UsageFilter(account_id=town.ada.account_id))
     of_all = wanted_of(CASES[0], UsageFilter())
@@ -199,9 +218,13 @@ async def test_a_breakdown_shows_the_hundred_keys_that_were_charged_most(
     in_sessions = [group for group, _ in expected if group is None]
     keys = [group for group, _ in expected if group is not None]
 
-    found = (await bank.books.usage_sums(town.bob.reader, wanted, [Part.KEYS]))[Part.KEYS]
+    found = await bank.books.usage_sums(town.bob.reader, wanted, [Part.TOTALS, Part.KEYS])
 
-    assert list(found) == in_sessions + keys[:100]
+    assert list(found[Part.KEYS]) == in_sessions + keys[:100]
+    [(_, everything)] = grouped(
+        matching([*town.records, *records], wanted.filter), wanted, Part.TOTALS
+    )
+    assert found[Part.TOTALS] == {0: replace(sums_of(everything), provider_cost=0)}
 
 
 async def test_parts_of_a_summary_are_of_one_moment(bank: Bank, town: Town) -> None:
