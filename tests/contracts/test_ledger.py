@@ -459,12 +459,16 @@ async def test_every_figure_of_every_attempt_is_kept_once_however_often_its_end_
         customer.session_id, own.id, Microcredits(50), Once.of("fundApiKey", "1")
     )
     ended = []
-    for number, (program, end) in enumerate(
+    for number, (program, cost, end) in enumerate(
         (
-            (own, replace(STOPPED, attempts=(STOPPED_ATTEMPT,))),
-            (own, replace(STOPPED, attempts=(FAILED_ATTEMPT, replace(STOPPED_ATTEMPT, attempt=2)))),
-            (shared, ANSWERED),
-            (shared, ANSWERED),
+            (own, 11, replace(STOPPED, attempts=(STOPPED_ATTEMPT,))),
+            (
+                own,
+                11,
+                replace(STOPPED, attempts=(FAILED_ATTEMPT, replace(STOPPED_ATTEMPT, attempt=2))),
+            ),
+            (shared, 9, ANSWERED),
+            (shared, 9, ANSWERED),
         )
     ):
         beginning = replace(BEGINNING, api_key_number=program.id.number)
@@ -475,7 +479,7 @@ async def test_every_figure_of_every_attempt_is_kept_once_however_often_its_end_
             )
         )
         ended += [
-            await company.send(bank.ledger.capture(taken.hold_id, Microcredits(11), end))
+            await company.send(bank.ledger.capture(taken.hold_id, Microcredits(cost), end))
             for _ in range(2)
         ]
 
