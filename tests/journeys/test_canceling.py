@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from domain.answers import AnswerStatus, FinishReason
 from domain.errors import NotFound, ProviderFailed, RateLimited, StateConflict
 from domain.identity import Role, Viewer
-from domain.units import AccountId, AnswerId
+from domain.units import AccountId, AnswerId, KeyNumber
 from tests.journeys.desk import Desk, Limits, open_desk, question
 
 GIVEN = 10_000_000
@@ -152,6 +153,17 @@ async def test_an_answer_of_somebody_else_is_not_found(desk: Desk) -> None:
         await desk.canceling.cancel(other, answer_id)
     with pytest.raises(NotFound):
         await desk.canceling.cancel(stranger(), answer_id)
+
+    assert await desk.holds(viewer) == ["OPEN"]
+
+
+async def test_a_key_stops_nothing_that_was_asked_without_it(desk: Desk) -> None:
+    viewer = await desk.viewer(GIVEN)
+    program = replace(viewer, api_key_number=KeyNumber(1))
+    answer_id = await begun(desk, viewer, NEVER_BEGINS)
+
+    with pytest.raises(NotFound):
+        await desk.canceling.cancel(program, answer_id)
 
     assert await desk.holds(viewer) == ["OPEN"]
 
