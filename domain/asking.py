@@ -25,7 +25,7 @@ from domain.queueing import Queueing
 from domain.reporting import Reader
 from domain.running import Finished, HandedBack, Run, Running
 from domain.tracing import span
-from domain.units import AnswerId, ApiKeyId, Microcredits, ModelId, PurseId
+from domain.units import AccountId, AnswerId, ApiKeyId, Microcredits, ModelId, PurseId
 
 OPERATION: Final = "askAI"
 _POLL_SECONDS: Final = 0.1
@@ -73,6 +73,10 @@ class StoredAnswers(Protocol):
         """An answer, and the process that runs or ran it. Raises NotFound."""
         ...
 
+    async def find_by_key(self, account_id: AccountId, once: Once) -> AnswerId | None:
+        """The answer that a key led to; raises IdempotencyKeyReused if it was asked for another."""
+        ...
+
 
 class Balances(Protocol):
     """What purses hold and keys may spend, as their owner may see it."""
@@ -99,21 +103,26 @@ class Asking:
     async def ask(self, viewer: Viewer, question: Question, key: str, wait_seconds: float) -> Asked:
         """Hold the most the answer may cost, have it answered, and capture what it did cost.
 
-        The same key leads to the same answer, running or finished, and asks nobody twice. Raises
+        The same key leads to the same answer, running or finished, and asks nobody twice, even if
+        its model cannot be asked any more. Raises
         InvalidInput, NotFound (model), RateLimited, InsufficientCredits, IdempotencyKeyReused,
         Unavailable before anything is held; ProviderFailed once the answer has failed.
         """
         check(question)
-        model = await self.model(question.model)
+        once = Once.of(OPERATION, key, digest(question))
+        try:
+            model = await self.model(question.model)
+            await self._admit(viewer, model)
+        except NotFound as gone:
+            return await self.told_before(viewer, once, gone)
         answer_tokens_max = model.answer_tokens_for(question.answer_tokens_max)
-        await self._admit(viewer, model)
         # Nothing may be waited for between this and the room that is kept for a run.
         status = await self.queueing.status_of_next()
         taken = await self._accept(
             viewer,
             model,
             Bounds(prompt_tokens_bound(question.messages), answer_tokens_max),
-            Once.of(OPERATION, key, digest(question)),
+            once,
             status,
         )
         run = Run(
@@ -187,7 +196,7 @@ class Asking:
                     viewer.purse,
                     # A free model is held for as well: no provider is called without a hold.
                     max(ceiling, Microcredits(1)),
-                    once if viewer.api_key_id is None else once.by(viewer.api_key_number),
+                    _sent_by(viewer, once),
                     lasts_seconds=self.queueing.hold_seconds(status),
                     beginning=AnswerBeginning(
                         model_id=model.id,
@@ -219,6 +228,17 @@ class Asking:
             if key_id in found and (budget := found[key_id].budget) is not None:
                 return BudgetExceeded(required=refused.required, budget=budget)
         return Unavailable("The API key was changed meanwhile. Try again.")
+
+    async def told_before(self, viewer: Viewer, once: Once, gone: NotFound) -> Asked:
+        """What became of a question that was asked with this key while its model was there.
+
+        Raises `gone` when there was none, and IdempotencyKeyReused.
+        """
+        answer_id = await self.stored.find_by_key(viewer.account_id, _sent_by(viewer, once))
+        if answer_id is None:
+            raise gone
+        answer, _ = await self.stored.find(answer_id)
+        return _told(answer, await self._balance(viewer), replayed=True)
 
     async def _wait(
         self, task: "asyncio.Task[Finished]", run: Run, balance: Balance, wait_seconds: float
@@ -267,6 +287,10 @@ class Asking:
             return found[viewer.purse]
         except KeyError:
             raise NotFound("account") from None
+
+
+def _sent_by(viewer: Viewer, once: Once) -> Once:
+    return once if viewer.api_key_id is None else once.by(viewer.api_key_number)
 
 
 def _told(answer: Answer, balance: Balance, *, replayed: bool) -> Asked:

@@ -13,8 +13,15 @@ from hashlib import blake2b
 from typing import Final, Protocol
 
 from domain.answers import Answer, AnswerStatus
-from domain.asking import Admission, Asking, Bounds
-from domain.errors import ProviderFailed, ProviderFailure, RateLimited, StateConflict, Unavailable
+from domain.asking import Admission, Asked, Asking, Bounds
+from domain.errors import (
+    NotFound,
+    ProviderFailed,
+    ProviderFailure,
+    RateLimited,
+    StateConflict,
+    Unavailable,
+)
 from domain.identity import Viewer
 from domain.ledger import Balance, Once
 from domain.outside import Completion, ModelCall
@@ -131,14 +138,18 @@ class Passing:
         back for it; without one, a call ends when its caller leaves, and there is nobody to tell.
         Raises what asking raises.
         """
-        model = await self.asking.model(request.model)
-        answer_tokens_max = request.answer_tokens_each(model)
-        taken = await self.asking.accept(
-            viewer,
-            model,
-            Bounds(request.prompt_tokens_max(model), answer_tokens_max, request.choices),
-            once_of(key, request),
-        )
+        once = once_of(key, request)
+        try:
+            model = await self.asking.model(request.model)
+            answer_tokens_max = request.answer_tokens_each(model)
+            taken = await self.asking.accept(
+                viewer,
+                model,
+                Bounds(request.prompt_tokens_max(model), answer_tokens_max, request.choices),
+                once,
+            )
+        except NotFound as gone:
+            return await self._reply(await self.asking.told_before(viewer, once, gone))
         errand = _Errand(
             request=request,
             provider=self.provider,
@@ -197,10 +208,13 @@ class Passing:
     async def _again(self, viewer: Viewer, run: Run, errand: _Errand) -> PassedAnswer:
         """The reply that the first call with this key got, or will get."""
         asked = await self.asking.attach(viewer, run, self.asking.running.deadline_seconds)
+        # There is a rest if the first call got no further than its hold, and this one ran.
+        return await self._reply(asked, errand.rest)
+
+    async def _reply(self, asked: Asked, rest: bytes = b"") -> PassedAnswer:
         match asked.answer.status:
             case AnswerStatus.SUCCEEDED:
-                # There is a rest if the first call got no further than its hold, and this one ran.
-                reply = errand.rest or await self.replies.find(run.answer_id)
+                reply = rest or await self.replies.find(asked.answer.id)
             case AnswerStatus.CANCELED:
                 raise StateConflict(_CANCELED)
             case _:

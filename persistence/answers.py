@@ -8,7 +8,8 @@ from uuid import UUID
 import asyncpg
 
 from domain.answers import Answer, AnswerStatus, FinishReason
-from domain.errors import NotFound, ProviderFailure, Unavailable
+from domain.errors import IdempotencyKeyReused, NotFound, ProviderFailure, Unavailable
+from domain.ledger import Once
 from domain.running import time_of
 from domain.units import (
     AccountId,
@@ -33,18 +34,31 @@ class PostgresAnswers:
 
     async def find(self, answer_id: AnswerId) -> tuple[Answer, UUID | None]:
         purse = answer_id.purse
-        try:
-            row = await self.pool.fetchrow(
-                "SELECT * FROM tallystick.find_answer($1, $2, $3)",
-                purse.account_id,
-                purse.key_number,
-                answer_id.moment,
-            )
-        except _UNREACHABLE as error:
-            raise Unavailable("The database cannot be reached. Try again shortly.") from error
+        row = await self._row(
+            "SELECT * FROM tallystick.find_answer($1, $2, $3)",
+            purse.account_id,
+            purse.key_number,
+            answer_id.moment,
+        )
         if row is None:
             raise NotFound("answer")
         return _answer(answer_id, row), row["runner"]
+
+    async def find_by_key(self, account_id: AccountId, once: Once) -> AnswerId | None:
+        row = await self._row(
+            "SELECT * FROM tallystick.answer_of_key($1, $2)", account_id, UUID(bytes=once.key)
+        )
+        if row is None:
+            return None
+        if row["digest"].bytes != once.digest:
+            raise IdempotencyKeyReused
+        return AnswerId(PurseId(account_id, KeyNumber(row["key_number"])), Moment(row["moment"]))
+
+    async def _row(self, statement: str, *values: object) -> asyncpg.Record | None:
+        try:
+            return await self.pool.fetchrow(statement, *values)
+        except _UNREACHABLE as error:
+            raise Unavailable("The database cannot be reached. Try again shortly.") from error
 
     async def holds(self, limit: int) -> Sequence[HoldId]:
         rows = await self.pool.fetch("SELECT * FROM tallystick.due_holds($1)", limit)

@@ -73,6 +73,7 @@ _FUNCTIONS: Final = {
         "empty_revoked_keys", "collect_owed", "usage_horizon", "fold_usage",
         "renew_lease", "end_lease", "give_up_lost_answers", "waiting_answers", "keep_question",
         "claim_answers", "held_answer", "hand_back_answer", "withdraw_answer", "request_cancel",
+        "answer_of_key",
         "look_for_pieces", "answers_followed", "add_pieces", "remove_pieces", "forget_pieces",
         "purse_moments", "available_credits", "alerts_revision", "last_book_check",
         "wish_events", "spread_events", "event_to_deliver", "note_delivery_try", "forget_events",

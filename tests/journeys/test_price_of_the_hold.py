@@ -6,36 +6,21 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from adapters.models.routing import RoutedProvider
 from adapters.models.simulated import Gate, SimulatedProvider
 from domain.answers import AnswerStatus
 from domain.asking import OPERATION, Asking, Bounds
 from domain.identity import Viewer
 from domain.ledger import Once
-from domain.passed_calls import Door, PassedRequest
-from domain.passing import PassedAnswer, Passing, once_of
+from domain.passing import once_of
 from domain.pricing import Model, prompt_tokens_bound
 from domain.questions import Question, digest
 from domain.running import HandedBack
-from domain.units import AnswerId, Microcredits, ModelId, PriceId
-from persistence.replies import PostgresReplies
-from tests.journeys.desk import MODEL, Desk, Limits, NoLimit, open_desk, question
+from domain.units import Microcredits, ModelId, PriceId
+from tests.journeys.desk import MODEL, Desk, Limits, open_desk, question
+from tests.journeys.passing_on import passed, passing, two_choices
 
 GIVEN = 100_000_000
 HELLO = question("Hello")
-
-
-def two_choices(content: str) -> PassedRequest:
-    messages = [{"role": "user", "content": content}]
-    return PassedRequest(
-        door=Door.CHAT,
-        model=MODEL.id,
-        fields={"model": "simulated", "n": 2, "messages": messages},
-        body_bytes=100,
-        messages=1,
-        choices=2,
-        answer_tokens_asked=50,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +31,6 @@ class Prices:
 
     async def find(self, model_id: ModelId | None) -> Model:
         return self.model
-
-
-class Patient:
-    """A caller who stays."""
-
-    def accepted(self, answer_id: AnswerId) -> None:
-        pass
-
-    async def deliver(self, piece: bytes) -> None:
-        pass
-
-    async def gone(self) -> None:
-        await asyncio.Event().wait()
 
 
 @pytest.fixture
@@ -90,13 +62,6 @@ async def with_new_prices(desk: Desk) -> Asking:
     return replace(desk.asking, prices=Prices(replace(MODEL, price=cheap, answer_tokens_max=1)))
 
 
-def passing(desk: Desk, asking: Asking) -> Passing:
-    provider = desk.running.provider
-    assert isinstance(provider, RoutedProvider)
-    replies = PostgresReplies(desk.runners.pool)
-    return Passing(asking=asking, provider=provider, replies=replies, free_cancels=NoLimit())
-
-
 async def held_and_forgotten(desk: Desk, viewer: Viewer, bounds: Bounds, once: Once) -> None:
     """The hold is committed, and its caller never hears of it: the connection broke."""
     await desk.asking.accept(viewer, MODEL, bounds, once)
@@ -106,12 +71,6 @@ async def held_and_forgotten(desk: Desk, viewer: Viewer, bounds: Bounds, once: O
 async def question_forgotten(desk: Desk, viewer: Viewer, asked: Question, key: str) -> None:
     bounds = Bounds(prompt_tokens_bound(asked.messages), 100)
     await held_and_forgotten(desk, viewer, bounds, Once.of(OPERATION, key, digest(asked)))
-
-
-async def passed(calls: Passing, viewer: Viewer, request: PassedRequest, key: str) -> PassedAnswer:
-    answer = await calls.pass_on(viewer, request, key, Patient())
-    assert answer is not None
-    return answer
 
 
 async def test_a_question_that_is_asked_again_after_its_hold_was_lost_from_sight(

@@ -89,6 +89,7 @@ MAY_CALL = {
         "empty_revoked_keys",
         "renew_lease", "end_lease", "give_up_lost_answers", "waiting_answers", "keep_question",
         "claim_answers", "held_answer", "hand_back_answer", "withdraw_answer", "request_cancel",
+        "answer_of_key",
         "look_for_pieces", "answers_followed", "add_pieces", "remove_pieces", "forget_pieces",
         "purse_moments", "available_credits", "alerts_revision", "last_book_check", "collect_owed",
         "wish_events", "spread_events", "event_to_deliver", "note_delivery_try", "forget_events",
