@@ -185,6 +185,7 @@ class Bank:
         *,
         lasts_seconds: int = 60,
         key: KeyNumber = OWN_CREDITS,
+        price: PriceId = PriceId(1),  # noqa: B008 - a number with a name
     ) -> HoldTaken:
         """An answer in progress."""
         return await self.ledger.hold(
@@ -194,7 +195,7 @@ class Bank:
             lasts_seconds=lasts_seconds,
             beginning=AnswerBeginning(
                 model_id=MODEL.id,
-                price_id=PriceId(1),
+                price_id=price,
                 answer_tokens_max=1_000,
                 api_key_number=key,
             ),

@@ -22,10 +22,10 @@ from domain.errors import (
 )
 from domain.keys import KeyFunding
 from domain.ledger import Credit, EntryKind, HoldEnded, HoldTaken, Once
-from domain.units import HoldId, KeyNumber, Microcredits, Moment, PurseId
+from domain.units import HoldId, KeyNumber, Microcredits, Moment, PriceId, PurseId
 from persistence.operations import APPLY, Batch, Ending, Kind
 from persistence.verifying import verify
-from tests.persistence.bank import Bank, Customer, open_bank
+from tests.persistence.bank import ANSWERED, Bank, Customer, open_bank
 from tests.persistence.company import hold
 from tests.persistence.ledger_model import Account, Told
 from tests.persistence.programs import make_program
@@ -36,6 +36,12 @@ SETTINGS = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 GIVEN = 20
+ANOTHER_PRICE = """
+INSERT INTO tallystick.model_prices (
+  model_id, input_per_1k, cached_input_per_1k, output_per_1k, per_request)
+VALUES ('small', 1, 1, 1, 1) RETURNING id
+"""
+PRICES = "SELECT account_id, price_id FROM tallystick.usage_records"
 STATUSES = ("CAPTURED", "CAPTURED", "RELEASED", "EXPIRED")
 
 
@@ -415,3 +421,22 @@ def _gave_up_after(attempts: int) -> AnswerEnd:
         failure=ProviderFailure.ERROR,
         attempts=tuple(failed),
     )
+
+
+async def test_each_answer_of_a_batch_is_recorded_under_the_price_of_its_hold(bank: Bank) -> None:
+    prices = [PriceId(1), PriceId(await bank.owner.fetchval(ANOTHER_PRICE))]
+    customers = [await bank.customer(1_000) for _ in range(8)]
+    held = [
+        await bank.ask(customer.purse, price=prices[n % 2]) for n, customer in enumerate(customers)
+    ]
+
+    await asyncio.gather(
+        *(bank.ledger.capture(taken.hold_id, Microcredits(40), ANSWERED) for taken in held)
+    )
+
+    found = await bank.owner.fetch(PRICES)
+    [(_, *larger, _)] = bank.ledger.sizes.read().values()
+    assert any(larger)
+    assert {(row["account_id"], row["price_id"]) for row in found} == {
+        (customer.account_id, prices[n % 2]) for n, customer in enumerate(customers)
+    }
