@@ -103,10 +103,10 @@ class Asking:
     async def ask(self, viewer: Viewer, question: Question, key: str, wait_seconds: float) -> Asked:
         """Hold the most the answer may cost, have it answered, and capture what it did cost.
 
-        The same key leads to the same answer, running or finished, and asks nobody twice, even if
-        its model cannot be asked any more. Raises
-        InvalidInput, NotFound (model), RateLimited, InsufficientCredits, IdempotencyKeyReused,
-        Unavailable before anything is held; ProviderFailed once the answer has failed.
+        The same key leads to the same answer, running or finished, and asks nobody twice; if its
+        model cannot be asked any more, it is told as it stands. Raises InvalidInput, NotFound
+        (model), RateLimited, InsufficientCredits, IdempotencyKeyReused, Unavailable before anything
+        is held; ProviderFailed once the answer has failed.
         """
         check(question)
         once = Once.of(OPERATION, key, digest(question))

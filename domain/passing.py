@@ -149,6 +149,8 @@ class Passing:
                 once,
             )
         except NotFound as gone:
+            if key is None:
+                raise
             return await self._reply(await self.asking.told_before(viewer, once, gone))
         errand = _Errand(
             request=request,

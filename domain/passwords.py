@@ -19,8 +19,8 @@ LENGTH_MIN: Final = 12
 LENGTH_MAX: Final = 128
 _CHARACTERS_MIN: Final = 5
 FRESH_LINK: Final = timedelta(minutes=10)
-_NOT_CURRENT: Final = "The current password is missing or wrong."
 """How long after a mailed link was followed a password can be set without the one before."""
+_NOT_CURRENT: Final = "The current password is missing or wrong."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """The outcome table, row by row: what an end costs, and what is written about it."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import pytest
 
@@ -10,19 +9,14 @@ from domain.answers import AnswerStatus, AttemptEnd, FinishReason, UsageOutcome
 from domain.errors import ProblemCode, ProviderFailure
 from domain.money import MicroUSD
 from domain.outside import Completion, FailedAttempt
-from domain.pricing import Model, Price, ProviderRates, Tokens
-from domain.units import Microcredits, ModelId, PriceId
+from domain.pricing import Model, ProviderRates, Tokens
+from domain.units import Microcredits
+from tests.domain import runs
 
-MODEL = Model(
-    id=ModelId("small"),
-    name="Small",
-    vendor="Tallystick",
-    upstream_name="small-1",
-    context_window=8_192,
-    answer_tokens_max=1_000,
-    price=Price(
-        id=PriceId(1),
-        effective_from=datetime(2026, 1, 1, tzinfo=UTC),
+MODEL = replace(
+    runs.MODEL,
+    price=replace(
+        runs.MODEL.price,
         input_per_1k=Microcredits(2_000),
         cached_input_per_1k=Microcredits(500),
         output_per_1k=Microcredits(10_000),

@@ -1,5 +1,6 @@
 """What was asked by a key is told again by it, though its model cannot be asked any more."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -54,6 +55,20 @@ async def test_a_question_is_answered_as_it_was(desk: Desk, viewer: Viewer) -> N
         await asking.ask(viewer, question("Good evening"), "one", 10)
     with pytest.raises(NotFound):
         await asking.ask(viewer, HELLO, "another", 10)
+
+
+async def test_a_question_that_is_still_being_answered_is_told_as_it_stands(
+    desk: Desk, viewer: Viewer
+) -> None:
+    slow = question("Hello\nsimulate: timeout")
+    first = await desk.asking.ask(viewer, slow, "one", 0)
+    while not desk.provider.calls_received:  # noqa: ASYNC110 - it only counts
+        await asyncio.sleep(0.01)
+
+    again = await afterwards(desk).ask(viewer, slow, "one", 10)
+
+    assert (again.answer.id, again.answer.status) == (first.answer.id, AnswerStatus.RUNNING)
+    assert again.replayed
 
 
 async def test_so_it_is_for_a_key_that_may_not_ask_the_model_any_more(
